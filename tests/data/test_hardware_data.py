@@ -17,8 +17,6 @@ HARDWARE = DATA / "hardware"
 NOT_SOLD = HARDWARE / "not_sold.json"
 SCHEMA = DATA / "schema" / "hardware.schema.json"
 NOT_SOLD_SCHEMA = DATA / "schema" / "not_sold.schema.json"
-# The keys live in their own file until the model sources are merged with them into sources.json.
-SOURCES = next((p for p in (DATA / "sources.hardware.json", DATA / "sources.json") if p.exists()), None)
 FILES = sorted(HARDWARE.glob("*/*.json"))
 MACHINES = {path.stem: json.loads(path.read_text(encoding="ascii")) for path in FILES}
 BYTES = {"MB": 1e6, "GB": 1e9, "MiB": 2.0**20, "GiB": 2.0**30}
@@ -70,7 +68,7 @@ def test_file_validates(path):
     jsonschema.validate(MACHINES[path.stem], schema, cls=jsonschema.Draft7Validator)
 
 
-@pytest.mark.parametrize("path", FILES + [NOT_SOLD, SCHEMA, NOT_SOLD_SCHEMA, SOURCES], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", FILES + [NOT_SOLD, SCHEMA, NOT_SOLD_SCHEMA], ids=lambda p: p.stem)
 def test_file_is_canonical(path):
     text = path.read_bytes().decode("ascii")
     seen = []
@@ -112,18 +110,6 @@ def test_not_sold_names_do_not_resolve():
     for entry in data["not_sold"]:
         assert entry["name"] not in known
         assert set(entry["nearest"]) <= set(MACHINES)
-
-
-def test_sources_are_closed_both_ways():
-    defined = json.loads(SOURCES.read_text(encoding="ascii"))
-    documents = list(MACHINES.values()) + [json.loads(NOT_SOLD.read_text(encoding="ascii"))]
-    used = {n["source"] for doc in documents for n in walk(doc) if isinstance(n, dict) and isinstance(n.get("source"), str)}
-    assert used <= set(defined), f"undefined: {sorted(used - set(defined))}"
-    if SOURCES.name == "sources.hardware.json":
-        assert set(defined) <= used, f"unused: {sorted(set(defined) - used)}"
-    for key, entry in defined.items():
-        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", key), key
-        assert {"title", "publisher", "date"} <= set(entry) <= {"title", "publisher", "date", "url", "note"}, key
 
 
 def test_figures_are_positive_and_finite():

@@ -10,7 +10,6 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODELS = ROOT / "data" / "models"
-SOURCES = ROOT / "data" / "sources.models.json"
 SCHEMA = ROOT / "data" / "schema" / "model.schema.json"
 FILES = sorted(MODELS.rglob("*.json"))
 TOLERANCE = 0.005  # of the published total; the acceptance line of the catalogue
@@ -92,20 +91,6 @@ def test_file_is_valid_and_canonical(path):
     jsonschema.validate(model, load(SCHEMA), cls=jsonschema.Draft7Validator)
     assert model["id"] == path.stem
     assert path.read_bytes() == (json.dumps(model, indent=2, ensure_ascii=True) + "\n").encode("ascii")
-
-
-def test_sources_are_closed_and_canonical():
-    sources = load(SOURCES)
-    assert SOURCES.read_bytes() == (json.dumps(sources, indent=2, ensure_ascii=True) + "\n").encode("ascii")
-    assert list(sources) == sorted(sources)
-    for key, entry in sources.items():
-        assert set(entry) <= {"title", "publisher", "date", "url", "locator", "note"}, key
-        assert {"title", "publisher", "date"} <= set(entry) and ("url" in entry or "locator" in entry), key
-    used = set()
-    for model in CATALOGUE.values():
-        used.add(model["architecture"]["source"])
-        used |= {figure["source"] for figure in model.get("parameters", {}).values()}
-    assert used == set(sources)
 
 
 def test_names_are_unique_and_lower_case():

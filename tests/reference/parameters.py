@@ -140,7 +140,10 @@ def feed_forward(arch, layer, kind):
         experts = arch["experts"]
         count, width = experts["n_experts"], experts["d_ff_expert"]
         shared = experts.get("d_ff_shared", 0)
-        total += d * count + count * matrices * d * width + matrices * d * shared
+        inner = experts.get("d_latent", d)
+        total += d * count + count * matrices * inner * width + matrices * d * shared
+        if "d_latent" in experts:
+            total += 2 * d * inner
         if arch.get("features", {}).get("router_bias", family in ROUTER_BIAS):
             total += count
         if family in ("qwen3next", "qwen35moe"):
@@ -198,6 +201,8 @@ def count(arch):
     prediction = 0
     if arch.get("n_mtp_layers"):
         prediction = block(arch, n - 1, mixers[-1], kinds[-1]) + 2 * d * d + 3 * d + indexer(arch)
+        if arch.get("features", {}).get("mtp_own_embeddings"):
+            prediction += 2 * vocab * d
         prediction *= arch["n_mtp_layers"]
     return main, prediction
 
