@@ -1,0 +1,126 @@
+#pragma once
+/// @file
+/// What a machine is: devices that compute, the memory each reads, the links between them, power and dated prices.
+/// Every figure carries its kind and source; what is not known is absent.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sizer/sourced.hpp>
+#include <sizer/units.hpp>
+
+namespace sizer {
+inline namespace v0 {
+
+/// Software path that runs on a device.
+enum class backend { cuda, rocm, vulkan, metal, sycl, cpu, hpu, other };
+
+/// Devices that share speed parameters: the same memory technology and the same maker's software.
+enum class device_class {
+  nvidia_consumer,
+  nvidia_workstation,
+  nvidia_datacenter,
+  nvidia_unified,
+  nvidia_legacy,
+  nvidia_jetson,
+  apple_base,
+  apple_pro,
+  apple_max,
+  apple_ultra,
+  amd_rdna,
+  amd_cdna,
+  amd_gcn,
+  amd_strix_halo,
+  amd_apu,
+  intel_arc,
+  intel_datacenter,
+  intel_igpu,
+  qualcomm,
+  cpu_desktop,
+  cpu_server,
+  cpu_sbc,
+  other
+};
+
+/// The memory of one device.
+struct memory_pool {
+  std::string type;       ///< "GDDR6X", "LPDDR5X"
+  bool unified = false;   ///< shared with the operating system and other processors
+  sourced<bytes> sold;    ///< the size on the box
+  sourced<bytes> usable;  ///< what a model runtime may allocate before its own overhead; the note names the rule
+  sourced<bytes_per_second> bandwidth_spec;
+  std::optional<sourced<bytes_per_second>> bandwidth_measured;
+  friend bool operator==(const memory_pool&, const memory_pool&) = default;
+};
+
+/// Dense arithmetic rates of one device (no structured sparsity).
+struct compute_rates {
+  std::optional<sourced<flop_per_second>> fp32, fp16, bf16, fp8, int8, fp4;
+  friend bool operator==(const compute_rates&, const compute_rates&) = default;
+};
+
+struct device {
+  std::string name;
+  std::int32_t count = 1;  ///< identical devices
+  sizer::backend backend = sizer::backend::other;
+  sizer::device_class device_class = sizer::device_class::other;
+  memory_pool memory;  ///< of one device
+  compute_rates compute;
+  std::optional<sourced<watts>> tdp;
+  friend bool operator==(const device&, const device&) = default;
+};
+
+enum class link_kind { devices, host, machines };
+
+/// A connection; bandwidth per direction.
+struct link {
+  link_kind between = link_kind::devices;
+  std::string name;
+  sourced<bytes_per_second> bandwidth;
+  std::optional<sourced<seconds>> latency;
+  friend bool operator==(const link&, const link&) = default;
+};
+
+enum class price_kind { launch, street, list };
+
+/// A price on a date (YYYY-MM or YYYY-MM-DD).
+struct price {
+  price_kind type = price_kind::launch;
+  sourced<dollars> amount;
+  std::string date;
+  friend bool operator==(const price&, const price&) = default;
+};
+
+struct machine {
+  std::string id;
+  std::string name;
+  std::string vendor;
+  std::string kind;
+  std::optional<std::int32_t> release_year;
+  std::vector<device> devices;  ///< at least one; the first is the one that models are placed on
+  std::optional<memory_pool> host_memory;
+  std::vector<link> links;
+  std::optional<sourced<watts>> load_power;
+  std::optional<sourced<watts>> idle_power;
+  std::vector<price> prices;
+  std::string notes;
+  friend bool operator==(const machine&, const machine&) = default;
+};
+
+/// The newest price, street before list before launch on the same date; empty with none.
+[[nodiscard]] inline const price* current_price(const machine& m) noexcept {
+  const price* best = nullptr;
+  for (const price& p : m.prices) {
+    const auto rank = [](const price& x) {
+      return x.type == price_kind::street ? 2 : x.type == price_kind::list ? 1 : 0;
+    };
+    if (best == nullptr || p.date > best->date || (p.date == best->date && rank(p) > rank(*best))) best = &p;
+  }
+  return best;
+}
+
+}  // namespace v0
+}  // namespace sizer
