@@ -1,0 +1,69 @@
+#pragma once
+/// @file
+/// One model on many machines, ranked.
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <sizer/decide/solve.hpp>
+#include <sizer/estimate.hpp>
+
+namespace sizer {
+inline namespace v0 {
+
+/// A machine's answer to a request.
+struct comparison_row {
+  std::size_t machine = 0;  ///< index into the machines that were compared
+  estimate_result estimate;
+  seconds request_time{};  ///< time to the first token, then the output at the depth behind the prompt
+  std::optional<std::int64_t>
+      largest_context;  ///< for a machine that does not fit the request; empty: none, or it fits
+};
+
+/// Runs the request on every machine. Decode is rated behind the prompt (depth + prompt_tokens), where the answer is
+/// written. Machines that fit come first, the quickest answer to the whole request before the slower ones; then those
+/// that do not fit, by how much they lack.
+/// @param engine_for  the runtime to use on a machine
+[[nodiscard]] inline std::vector<comparison_row> compare(const architecture& model,
+                                                         std::span<const machine* const> machines,
+                                                         const quantization& quant, const workload& request,
+                                                         const std::function<engine(const machine&)>& engine_for) {
+  const workload work = checked(request, model.shape.context_length);
+  workload behind_prompt = work;
+  behind_prompt.depth = work.depth + work.prompt_tokens;
+  behind_prompt.prompt_tokens = 0;
+  behind_prompt.output_tokens = 0;
+  const weights_by_type weights = sizer::weights(model, quant);
+
+  std::vector<comparison_row> rows;
+  rows.reserve(machines.size());
+  for (std::size_t i = 0; i < machines.size(); ++i) {
+    const machine& candidate = *machines[i];
+    const engine runtime = engine_for(candidate);
+    comparison_row row;
+    row.machine = i;
+    row.estimate = estimate(model, candidate, quant, work, runtime);
+    const device& target = candidate.devices.front();
+    row.estimate.decode = estimate_decode(model, weights, candidate, runtime, behind_prompt,
+                                          default_speed_parameters(target.backend, target.device_class, runtime.kind));
+    row.estimate.tpot = row.estimate.decode.time;
+    row.request_time = row.estimate.ttft + row.estimate.tpot * static_cast<double>(work.output_tokens);
+    if (!row.estimate.memory.fits()) row.largest_context = largest_context(model, weights, candidate, work, runtime);
+    rows.push_back(std::move(row));
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const comparison_row& a, const comparison_row& b) {
+    const bool a_fits = a.estimate.memory.fits();
+    const bool b_fits = b.estimate.memory.fits();
+    if (a_fits != b_fits) return a_fits;
+    if (a_fits) return a.request_time < b.request_time;
+    return a.estimate.memory.headroom() > b.estimate.memory.headroom();
+  });
+  return rows;
+}
+
+}  // namespace v0
+}  // namespace sizer

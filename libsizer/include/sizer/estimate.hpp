@@ -1,0 +1,119 @@
+#pragma once
+/// @file
+/// The main question: what a model needs on a machine, whether it fits, and how fast it decodes and prefills.
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <sizer/engine/engine.hpp>
+#include <sizer/hardware/machine.hpp>
+#include <sizer/memory/breakdown.hpp>
+#include <sizer/memory/engine_memory.hpp>
+#include <sizer/memory/quantization.hpp>
+#include <sizer/memory/weights.hpp>
+#include <sizer/model/architecture.hpp>
+#include <sizer/speed/decode.hpp>
+#include <sizer/speed/parameters.hpp>
+#include <sizer/speed/prefill.hpp>
+#include <sizer/speed/rate.hpp>
+#include <sizer/workload.hpp>
+
+namespace sizer {
+inline namespace v0 {
+
+/// Something an estimate took for granted, for the report.
+struct assumption {
+  std::string what;  ///< "host memory", "bandwidth"
+  std::string why;
+  friend bool operator==(const assumption&, const assumption&) = default;
+};
+
+struct estimate_result {
+  memory_breakdown memory;
+  rate_estimate decode;   ///< at workload.depth, workload.batch sequences together
+  rate_estimate prefill;  ///< of workload.prompt_tokens from workload.depth
+  seconds ttft{};         ///< prefill of the prompt and one decode step after it; loading the model is not in it
+  seconds tpot{};         ///< per output token of one sequence, at workload.depth
+  std::vector<assumption> assumptions;
+  std::vector<std::string> sources;  ///< keys of data/sources.json behind the machine's figures, each once
+};
+
+namespace detail {
+
+inline void note(estimate_result& result, const char* what, figure_kind kind, const std::string& source,
+                 const std::string& why) {
+  if (kind == figure_kind::assumed) result.assumptions.push_back({what, why.empty() ? "no source found" : why});
+  if (source.empty()) return;
+  for (const std::string& known : result.sources) {
+    if (known == source) return;
+  }
+  result.sources.push_back(source);
+}
+
+/// Lists what the figures of the machine rest on.
+inline void explain(estimate_result& result, const machine& machine) {
+  const device& target = machine.devices.front();
+  note(result, "usable memory", target.memory.usable.kind, target.memory.usable.source, target.memory.usable.note);
+  note(result, "memory bandwidth", target.memory.bandwidth_spec.kind, target.memory.bandwidth_spec.source,
+       target.memory.bandwidth_spec.note);
+  for (const overhead_line& line : result.memory.overhead) {
+    note(result, "device context", line.amount.kind, line.amount.source, line.amount.note);
+  }
+  for (const pool_usage& pool : result.memory.pools) {
+    if (!pool.available_known) {
+      result.assumptions.push_back(
+          {"host memory", "the machine is a card; the PC around it is taken to hold the host part"});
+    }
+  }
+  if (result.decode.parameters_assumed) {
+    result.assumptions.push_back(
+        {"speed", "no measurement of this device class and backend; parameters of its relatives"});
+  }
+}
+
+}  // namespace detail
+
+/// @param model    what runs
+/// @param machine  where; its first device (all of its count)
+/// @param quant    number formats of the weights
+/// @param request  context, batch, prompt; checked against the model's trained context
+/// @param engine   the runtime and its options; its context and slots are those of the request unless set by its owner
+/// @throws value_error naming field, value and range
+[[nodiscard]] inline estimate_result estimate(const architecture& model, const machine& machine,
+                                              const quantization& quant, const workload& request, const engine& engine,
+                                              const speed_parameters& parameters) {
+  const workload work = checked(request, model.shape.context_length);
+  if (machine.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
+  const weights_by_type weights = sizer::weights(model, quant);
+
+  estimate_result result;
+  result.memory = engine_memory(model, weights, machine, work, engine);
+  result.decode = estimate_decode(model, weights, machine, engine, work, parameters);
+  result.prefill = estimate_prefill(model, weights, machine, engine, work, parameters);
+
+  workload after_prompt = work;
+  after_prompt.depth = work.depth + work.prompt_tokens;
+  after_prompt.batch = 1;
+  const rate_estimate first_token = after_prompt.depth == work.depth && work.batch == 1
+                                        ? result.decode
+                                        : estimate_decode(model, weights, machine, engine, after_prompt, parameters);
+  result.ttft = result.prefill.time + first_token.time;
+  result.tpot = result.decode.time;
+  detail::explain(result, machine);
+  return result;
+}
+
+/// The same with the library's own fit of the machine's class.
+[[nodiscard]] inline estimate_result estimate(const architecture& model, const machine& machine,
+                                              const quantization& quant, const workload& request,
+                                              const engine& engine) {
+  if (machine.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
+  const device& target = machine.devices.front();
+  return estimate(model, machine, quant, request, engine,
+                  default_speed_parameters(target.backend, target.device_class, engine.kind));
+}
+
+}  // namespace v0
+}  // namespace sizer
