@@ -1,0 +1,120 @@
+"""Sizes hardware for running language models: what memory, how fast, which machine.
+
+>>> import sizer
+>>> e = sizer.estimate(model="qwen3-coder-30b-a3b", hardware="dgx-spark", quant="Q4_K_M", context=262144)
+>>> e.memory.kv_cache_bytes
+25769803776
+
+``model`` and ``hardware`` look names up, ``estimate`` answers for one machine, ``compare`` for many, ``sweep`` over a
+grid; ``largest_context`` and ``best_quantization`` ask the other way round. Plain numbers with the unit in the name:
+bytes, seconds, tokens per second, dollars; GB is 10^9 bytes and GiB is 2^30. All objects are immutable and may be
+shared between threads. Errors are SizerError and its subclasses; "does not fit" is an answer, not an error.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+try:
+    from . import _core
+except ImportError as _error:  # a source tree without the compiled part
+    raise ImportError(
+        "the compiled part of sizer is missing: build it with CMake and put <build>/python on PYTHONPATH, "
+        "or install the package with `pip install .`"
+    ) from _error
+
+if TYPE_CHECKING:
+    from ._catalogue import hardware, hardware_list, machines, model, models, source, validate
+    from ._core import engines, kv_types, quantizations
+    from ._errors import DataError, InvalidValueError, SizerError, UnknownNameError, WrongTypeError
+    from ._estimate import best_quantization, compare, estimate, largest_context
+    from ._hardware import Hardware
+    from ._model import Model
+    from ._results import (
+        Assumption,
+        Candidate,
+        Comparison,
+        Estimate,
+        Memory,
+        OverheadLine,
+        Pool,
+        Rate,
+        Source,
+        Term,
+        Validation,
+    )
+    from ._sweep import Sweep, sweep
+    from ._work import decode_work, prefill_work
+
+__version__ = _core.__version__
+
+__all__ = [
+    "Assumption",
+    "Candidate",
+    "Comparison",
+    "DataError",
+    "Estimate",
+    "Hardware",
+    "InvalidValueError",
+    "Memory",
+    "Model",
+    "OverheadLine",
+    "Pool",
+    "Rate",
+    "SizerError",
+    "Source",
+    "Sweep",
+    "Term",
+    "UnknownNameError",
+    "Validation",
+    "WrongTypeError",
+    "__version__",
+    "best_quantization",
+    "compare",
+    "decode_work",
+    "engines",
+    "estimate",
+    "hardware",
+    "hardware_list",
+    "kv_types",
+    "largest_context",
+    "machines",
+    "model",
+    "models",
+    "prefill_work",
+    "quantizations",
+    "source",
+    "sweep",
+    "validate",
+]
+
+#: Where each name lives. A module is loaded when one of its names is first used, so that `import sizer` costs little.
+_HOMES = {
+    "_catalogue": ("hardware", "hardware_list", "machines", "model", "models", "source", "validate"),
+    "_core": ("engines", "kv_types", "quantizations"),
+    "_errors": ("DataError", "InvalidValueError", "SizerError", "UnknownNameError", "WrongTypeError"),
+    "_estimate": ("best_quantization", "compare", "estimate", "largest_context"),
+    "_hardware": ("Hardware",),
+    "_model": ("Model",),
+    "_results": (
+        *("Assumption", "Candidate", "Comparison", "Estimate", "Memory", "OverheadLine", "Pool", "Rate", "Source"),
+        *("Term", "Validation"),
+    ),
+    "_sweep": ("Sweep", "sweep"),
+    "_work": ("decode_work", "prefill_work"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the module that a name lives in."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'sizer' has no attribute '{name}'")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,171 @@
+"""Models and machines by name or file: the embedded catalogue and the files of SIZER_CATALOGUE."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from . import _core
+from ._arguments import described, text
+from ._errors import DataError, InvalidValueError, SizerError, WrongTypeError
+from ._hardware import Hardware
+from ._model import Model
+from ._results import Source, Validation
+
+#: A name or a path.
+Name = str | os.PathLike[str]
+
+#: Files and folders of catalogue entries that are added to the embedded ones, separated as in PATH.
+ENVIRONMENT_VARIABLE = "SIZER_CATALOGUE"
+_LARGEST_FILE = 16 * 1024 * 1024
+
+
+@lru_cache(maxsize=4)
+def _with_files(paths: str) -> _core.Catalogue:
+    catalogue = _core.Catalogue.embedded()
+    for path in paths.split(os.pathsep):
+        if path:
+            catalogue = catalogue.with_file(path)
+    return catalogue
+
+
+def current() -> _core.Catalogue:
+    """The embedded catalogue and the user's own entries. Files are read once per value of the variable."""
+    return _with_files(os.environ.get(ENVIRONMENT_VARIABLE, ""))
+
+
+def _path(field: str, name: Any) -> Path | None:
+    """The path that a name stands for, or None when it is the name of an entry."""
+    if isinstance(name, os.PathLike):
+        return Path(os.fspath(name))
+    name = text(field, name)
+    if "\0" in name:
+        raise InvalidValueError(field, "a null character", "a name")
+    path = Path(name)
+    if path.suffix.lower() in (".json", ".gguf") or name.startswith((".", "~", os.sep)):
+        return path.expanduser()
+    # "publisher/model" is a name unless such a file exists.
+    return path if "/" in name and path.exists() else None
+
+
+def read_text(path: Path) -> str:
+    """The text of a catalogue file. Raises DataError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise DataError(str(path), "", f"cannot be read: {error.strerror or error}") from None
+    if len(data) > _LARGEST_FILE:
+        raise DataError(str(path), "", f"got more than {_LARGEST_FILE} bytes, expected a catalogue entry")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(str(path), f"byte {error.start}", "got bytes that are not UTF-8, expected text") from None
+
+
+def _later(field: str, what: str) -> SizerError:
+    return SizerError(
+        f"{field}: reading {what} comes with a later release; give a name of the catalogue, a JSON entry in its "
+        "format, or the shape: sizer.Model(...), sizer.Hardware(...)"
+    )
+
+
+def _entry_text(field: str, path: Path) -> str:
+    if path.suffix.lower() == ".gguf":
+        raise _later(field, f"the GGUF file {path}")
+    if path.is_dir():
+        raise _later(field, f"the folder {path}")
+    content = read_text(path)
+    try:
+        head = json.loads(content)
+    except (ValueError, RecursionError):
+        return content  # the catalogue's reader says where it breaks
+    if isinstance(head, dict) and "schema_version" not in head and ("model_type" in head or "architectures" in head):
+        raise _later(field, f"the Hugging Face config {path}")
+    return content
+
+
+def model(name: Name) -> Model:
+    """A model by its catalogue id or alias, or from a JSON entry.
+
+    Case, spaces, dots, dashes and underscores of a name do not matter.
+
+    Raises UnknownNameError with the nearest ids, DataError for a bad file.
+    """
+    path = _path("model", name)
+    if path is not None:
+        return Model._wrap(_core.Model.from_json(_entry_text("model", path), str(path)))
+    return Model._wrap(current().model(str(name)))
+
+
+def hardware(name: Name) -> Hardware:
+    """A machine by its catalogue id or alias, or from a JSON entry.
+
+    Raises UnknownNameError with the nearest ids, DataError for a bad file.
+    """
+    path = _path("hardware", name)
+    if path is not None:
+        return Hardware._wrap(_core.Machine.from_json(_entry_text("hardware", path), str(path)))
+    if isinstance(name, str) and name.strip().lower() == "this":
+        raise SizerError(
+            'hardware: "this" asks for the detection of this machine, which comes with a later release; '
+            "name a machine of `sizer hardware`, or describe it with sizer.Hardware(...)"
+        )
+    return Hardware._wrap(current().machine(str(name)))
+
+
+def as_model(value: Model | Name) -> Model:
+    """A Model as it is, anything else looked up."""
+    if isinstance(value, Model):
+        return value
+    if not isinstance(value, (str, os.PathLike)):
+        raise WrongTypeError("model", described(value), "a name, a path or a sizer.Model")
+    return model(value)
+
+
+def as_hardware(value: Hardware | Name) -> Hardware:
+    """A Hardware as it is, anything else looked up."""
+    if isinstance(value, Hardware):
+        return value
+    if not isinstance(value, (str, os.PathLike)):
+        raise WrongTypeError("hardware", described(value), "a name, a path or a sizer.Hardware")
+    return hardware(value)
+
+
+def models() -> list[Model]:
+    """All models of the catalogue, by id."""
+    catalogue = current()
+    return [Model._wrap(catalogue.model(name)) for name in catalogue.model_ids()]
+
+
+def hardware_list() -> list[Hardware]:
+    """All machines of the catalogue, by id."""
+    catalogue = current()
+    return [Hardware._wrap(catalogue.machine(name)) for name in catalogue.machine_ids()]
+
+
+#: The same list by its other name.
+machines = hardware_list
+
+
+def source(key: str) -> Source:
+    """What stands behind a source key; only the key itself when no catalogue file describes it."""
+    found = current().source(key)
+    return (
+        Source(key=key) if found is None else Source(key=key, **{name: value or None for name, value in found.items()})
+    )
+
+
+def validate(path: Name) -> Validation:
+    """Checks a catalogue file (model, hardware, not_sold or sources) and lists everything that is wrong in it.
+
+    The result is true when the file is good. Raises DataError when it cannot be read at all.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise WrongTypeError("path", described(path), "a path")
+    where = Path(path)
+    checked = _core.validate_json(read_text(where), str(where))
+    return Validation(file=str(where), ok=checked["ok"], what=checked["what"], problems=tuple(checked["problems"]))

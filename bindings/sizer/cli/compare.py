@@ -1,0 +1,57 @@
+"""One model on every machine of the catalogue, best first.
+
+example:
+  sizer compare qwen3-coder-30b-a3b --prompt-tokens 146760 --price-max 5000
+
+Exit code 1 when it fits none."""
+
+from __future__ import annotations
+
+import argparse
+
+from .. import _reports
+from .._arguments import real
+from .._errors import UnknownNameError
+from .._estimate import SORT_KEYS, compare
+from .options import add_request, integer, number, request
+from .output import Output
+
+_SHOWN_LACKING = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of the command."""
+    parser.add_argument("model", metavar="MODEL", help="a model: `sizer models` lists them")
+    parser.add_argument(
+        "--on",
+        action="append",
+        dest="machines",
+        metavar="HARDWARE",
+        help="only this machine or JSON file; may be repeated",
+    )
+    parser.add_argument("--price-max", metavar="USD", help="only machines with a known price up to this")
+    parser.add_argument("--sort", default="request", metavar="KEY", help=f"{', '.join(SORT_KEYS)} (default request)")
+    parser.add_argument("--all", action="store_true", help="show every machine, also those that it does not fit")
+    parser.add_argument("--limit", metavar="N", help="machines shown at most (default 30)")
+    add_request(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Answers, and returns the exit code."""
+    if options.sort not in SORT_KEYS:
+        raise UnknownNameError("sort", options.sort, SORT_KEYS)
+    limit = None if options.limit is None else max(integer("limit", options.limit), 0)
+    answer = compare(options.model, machines=options.machines, sort=options.sort, **request(options))
+    if options.price_max is not None:
+        most = real("price_max", number("price_max", options.price_max))
+        kept = tuple(row for row in answer.machines if row.price_usd is not None and row.price_usd <= most)
+        answer = answer.replace(machines=kept)
+    shown = answer
+    if output.json and limit is not None:
+        shown = answer.replace(machines=answer.machines[:limit])
+    if options.all:
+        blocks = _reports.comparison(answer, limit=limit)
+    else:
+        blocks = _reports.comparison(answer, limit=30 if limit is None else limit, lacking=_SHOWN_LACKING)
+    output.answer(shown.to_dict(), blocks)
+    return 0 if answer.fitting else 1

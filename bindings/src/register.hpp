@@ -1,0 +1,19 @@
+#pragma once
+/// @file
+/// What each translation unit of the extension adds to the module.
+
+#include <pybind11/pybind11.h>
+
+namespace sizer_python {
+
+void register_errors(pybind11::module_& m);     ///< C++ exceptions as the classes of sizer/_errors.py
+void register_model(pybind11::module_& m);      ///< Model
+void register_hardware(pybind11::module_& m);   ///< Machine
+void register_catalogue(pybind11::module_& m);  ///< Catalogue, validate_json, nearest_names
+void register_request(pybind11::module_& m);    ///< Request, names of quantisations, engines and their options
+void register_work(pybind11::module_& m);       ///< decode_work, prefill_work
+void register_estimate(pybind11::module_& m);   ///< estimate
+void register_decide(pybind11::module_& m);     ///< compare, largest_context, best_quantization
+void register_sweep(pybind11::module_& m);      ///< sweep
+
+}  // namespace sizer_python

@@ -1,0 +1,87 @@
+/// @file
+/// What one decode step and one prefill do, without any device: the features that fits of the speed model are made
+/// from.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include <pybind11/pybind11.h>
+
+#include <sizer/catalog/catalog.hpp>
+#include <sizer/memory/quantization.hpp>
+#include <sizer/memory/weights.hpp>
+#include <sizer/speed/work.hpp>
+#include <sizer/workload.hpp>
+
+#include "convert.hpp"
+#include "register.hpp"
+#include "request.hpp"
+
+namespace sizer_python {
+namespace {
+
+using sizer::number;
+
+/// Values by the name of the weight format, those that are not zero.
+template <class Quantity>
+py::dict by_format(const sizer::per_format<Quantity>& values) {
+  py::dict result;
+  for (std::size_t f = 0; f < values.size(); ++f) {
+    if (number(values[f]) != 0.0) result[text(to_string(static_cast<sizer::weight_format>(f)))] = number(values[f]);
+  }
+  return result;
+}
+
+py::dict decode_work(const sizer::model_entry& model, const request& asked) {
+  const question q = resolve(asked, model.architecture);
+  const sizer::weights_by_type weights = sizer::weights(model.architecture, asked.quant);
+  // One token for each sequence as if each chose its experts at random: no fitted number is in the work.
+  const sizer::decode_work work = sizer::decode_work_of(model.architecture, weights, static_cast<double>(q.work.depth),
+                                                        static_cast<double>(q.work.batch), q.engine.llama_cpp.type_k,
+                                                        q.engine.llama_cpp.type_v, 1.0);
+  py::dict result;
+  result["weights_bytes"] = by_format(work.weights);
+  result["weight_arithmetic_flop"] = by_format(work.weight_arithmetic);
+  result["kv_cache_bytes"] = number(work.kv_cache);
+  result["latent_cache_bytes"] = number(work.latent_cache);
+  result["state_bytes"] = number(work.state);
+  result["attention_flop"] = number(work.attention);
+  result["latent_attention_flop"] = number(work.latent_attention);
+  result["batch_flop"] = number(work.batch);
+  result["layers"] = work.layers;
+  result["moe_layers"] = work.moe_layers;
+  result["recurrent_layers"] = work.recurrent_layers;
+  result["least_bytes"] = number(work.least);
+  result["least_flop"] = number(work.least_flop);
+  return result;
+}
+
+py::dict prefill_work(const sizer::model_entry& model, const request& asked) {
+  const question q = resolve(asked, model.architecture);
+  const sizer::weights_by_type weights = sizer::weights(model.architecture, asked.quant);
+  const sizer::prefill_work work =
+      sizer::prefill_work_of(model.architecture, weights, static_cast<double>(q.work.prompt_tokens),
+                             static_cast<double>(q.work.depth), sizer::prefill_step(q.engine));
+  py::dict result;
+  result["matrices_flop"] = by_format(work.matrices);
+  result["routed_flop"] = by_format(work.routed);
+  result["small_experts_flop"] = number(work.small_experts);
+  result["attention_flop"] = number(work.attention);
+  result["latent_attention_flop"] = number(work.latent_attention);
+  result["streamed_bytes"] = number(work.streamed);
+  result["ubatches"] = work.ubatches;
+  result["layer_passes"] = work.layer_passes;
+  result["recurrent_tokens"] = work.recurrent_tokens;
+  return result;
+}
+
+}  // namespace
+
+void register_work(py::module_& m) {
+  m.def("decode_work", &decode_work, py::arg("model"), py::arg("request"));
+  m.def("prefill_work", &prefill_work, py::arg("model"), py::arg("request"));
+}
+
+}  // namespace sizer_python
