@@ -15,7 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <sizer/catalog/names.hpp>
+#include <sizer/detail/names.hpp>
 #include <sizer/error.hpp>
 
 namespace sizer {

@@ -14,9 +14,8 @@
 #include <sizer/memory/quantization.hpp>
 #include <sizer/memory/weights.hpp>
 #include <sizer/model/architecture.hpp>
-#include <sizer/speed/decode.hpp>
+#include <sizer/speed/offload.hpp>
 #include <sizer/speed/parameters.hpp>
-#include <sizer/speed/prefill.hpp>
 #include <sizer/speed/rate.hpp>
 #include <sizer/workload.hpp>
 
@@ -90,18 +89,24 @@ inline void explain(estimate_result& result, const machine& machine) {
 
   estimate_result result;
   result.memory = engine_memory(model, weights, machine, work, engine);
-  result.decode = estimate_decode(model, weights, machine, engine, work, parameters);
-  result.prefill = estimate_prefill(model, weights, machine, engine, work, parameters);
+  result.decode = placed_decode(model, weights, machine, engine, work, parameters);
+  result.prefill = placed_prefill(model, weights, machine, engine, work, parameters);
 
   workload after_prompt = work;
   after_prompt.depth = work.depth + work.prompt_tokens;
   after_prompt.batch = 1;
   const rate_estimate first_token = after_prompt.depth == work.depth && work.batch == 1
                                         ? result.decode
-                                        : estimate_decode(model, weights, machine, engine, after_prompt, parameters);
+                                        : placed_decode(model, weights, machine, engine, after_prompt, parameters);
   result.ttft = result.prefill.time + first_token.time;
   result.tpot = result.decode.time;
   detail::explain(result, machine);
+  if (machine.devices.front().backend != backend::cpu && host_share(model, weights, engine) > 0.0) {
+    const bool stated = machine.host_memory.has_value() || machine.devices.front().memory.unified;
+    result.assumptions.push_back(
+        {"offload", std::string{"the host's cores run what lies in host memory"} +
+                        (stated ? "" : "; the machine states none, so two channels of DDR5-5600 are taken")});
+  }
   return result;
 }
 

@@ -34,6 +34,7 @@
 #include <sizer/memory/weights.hpp>
 
 #include <sizer/speed/decode.hpp>
+#include <sizer/speed/offload.hpp>
 #include <sizer/speed/prefill.hpp>
 #include <sizer/speed/rate.hpp>
 

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include <sizer/catalog/names.hpp>
+#include <sizer/detail/names.hpp>
 
 #include "sample_files.hpp"
 

@@ -1,4 +1,4 @@
-#include <sizer/catalog/names.hpp>
+#include <sizer/detail/names.hpp>
 
 #include <doctest/doctest.h>
 

@@ -48,8 +48,8 @@ struct comparison_row {
     row.machine = i;
     row.estimate = estimate(model, candidate, quant, work, runtime);
     const device& target = candidate.devices.front();
-    row.estimate.decode = estimate_decode(model, weights, candidate, runtime, behind_prompt,
-                                          default_speed_parameters(target.backend, target.device_class, runtime.kind));
+    row.estimate.decode = placed_decode(model, weights, candidate, runtime, behind_prompt,
+                                        default_speed_parameters(target.backend, target.device_class, runtime.kind));
     row.estimate.tpot = row.estimate.decode.time;
     row.request_time = row.estimate.ttft + row.estimate.tpot * static_cast<double>(work.output_tokens);
     if (!row.estimate.memory.fits()) row.largest_context = largest_context(model, weights, candidate, work, runtime);

@@ -8,15 +8,15 @@
 /// per group and output; GPTQ also an I32 group index per input). MLX: `mx.quantize`, F16 scale and bias per group
 /// of 64.
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
+#include <sizer/detail/names.hpp>
 #include <sizer/error.hpp>
 #include <sizer/model/ggml_type.hpp>
 
@@ -179,22 +179,6 @@ inline std::string upper_case(std::string_view text) {
   for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   return upper;
 }
-
-/// Levenshtein distance: single-character insertions, deletions and changes.
-inline std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
 }  // namespace detail
 
 /// The quantisation of that name, any case ("q4_k_m", "FP16", "mlx-4bit"). "+imatrix" behind it says that the file was
@@ -211,15 +195,10 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
   for (const auto& [alias, id] : detail::recipe_aliases) {
     if (alias == wanted) return quantization{.mix = id, .importance_matrix = marked};
   }
-  std::vector<std::pair<std::size_t, std::string_view>> ranked;
-  ranked.reserve(recipes.size());
-  for (const recipe_info& candidate : recipes) {
-    ranked.emplace_back(detail::edit_distance(wanted, candidate.name), candidate.name);
-  }
-  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<std::string> nearest;
-  for (std::size_t i = 0; i < 3; ++i) nearest.emplace_back(ranked[i].second);
-  throw unknown_name_error{"quant", std::string{name}, std::move(nearest)};
+  std::array<std::string_view, recipes.size()> names{};
+  for (std::size_t i = 0; i < recipes.size(); ++i) names[i] = recipes[i].name;
+  throw unknown_name_error{"quant", std::string{name},
+                           nearest_names(name, std::span<const std::string_view>{names}, 3)};
 }
 
 }  // namespace v0
