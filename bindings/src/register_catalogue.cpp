@@ -11,7 +11,7 @@
 #include <pybind11/stl.h>
 
 #include <sizer/catalog/catalog.hpp>
-#include <sizer/detail/names.hpp>
+#include <sizer/names.hpp>
 
 #include "convert.hpp"
 #include "nearest.hpp"

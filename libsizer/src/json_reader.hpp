@@ -15,8 +15,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include <sizer/detail/names.hpp>
 #include <sizer/error.hpp>
+#include <sizer/names.hpp>
 
 namespace sizer {
 inline namespace v0 {

@@ -22,7 +22,7 @@ GOLDEN = ROOT / "tests" / "golden"
 
 # The layers of the core, lowest first. A header includes its own layer and those below, never one above.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("version.hpp", "error.hpp", "detail/", "units.hpp", "sourced.hpp", "fwd.hpp"),
+    ("version.hpp", "error.hpp", "detail/", "names.hpp", "units.hpp", "sourced.hpp", "fwd.hpp"),
     ("hardware/", "model/", "engine/", "workload.hpp"),
     ("memory/",),
     ("placement/",),
@@ -41,6 +41,7 @@ TOP_LEVEL = {
     "units.hpp",
     "error.hpp",
     "sourced.hpp",
+    "names.hpp",
     "workload.hpp",
     "estimate.hpp",
     "sweep.hpp",

@@ -10,6 +10,7 @@
 
 // IWYU pragma: begin_exports
 #include <sizer/error.hpp>
+#include <sizer/names.hpp>
 #include <sizer/sourced.hpp>
 #include <sizer/units.hpp>
 #include <sizer/version.hpp>

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include <sizer/detail/names.hpp>
+#include <sizer/names.hpp>
 
 #include "sample_files.hpp"
 

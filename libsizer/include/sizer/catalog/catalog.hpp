@@ -104,7 +104,7 @@ class explained_name_error : public unknown_name_error {
 /// Looking up an id parses that one entry, on first use; looking up an alias reads the names of all entries once. All
 /// members may be called from several threads. A reference returned lives as long as any copy of the catalogue.
 ///
-/// Names are compared in one normal form (detail/names.hpp): case, spaces, dots, dashes and underscores do not matter.
+/// Names are compared in one normal form (names.hpp): case, spaces, dots, dashes and underscores do not matter.
 class catalogue {
  public:
   /// The catalogue that the library carries.

@@ -15,6 +15,16 @@ inline namespace v0 {
 
 /// A 64-bit signed integer whose arithmetic throws value_error instead of wrapping around.
 class count {
+  // Above the constructor that calls it: clang 14 rejects the constant expression otherwise.
+  template <std::integral Integer>
+  static constexpr std::int64_t narrow(Integer value) {
+    if constexpr (std::unsigned_integral<Integer> && sizeof(Integer) >= sizeof(std::int64_t)) {
+      if (value > static_cast<Integer>(INT64_MAX))
+        throw value_error{"count", std::to_string(value), "at most 2^63 - 1"};
+    }
+    return static_cast<std::int64_t>(value);
+  }
+
  public:
   constexpr count() = default;
   /// Any integer converts, a floating point number does not.
@@ -67,14 +77,6 @@ class count {
     count c;
     c.value_ = value;
     return c;
-  }
-  template <std::integral Integer>
-  static constexpr std::int64_t narrow(Integer value) {
-    if constexpr (std::unsigned_integral<Integer> && sizeof(Integer) >= sizeof(std::int64_t)) {
-      if (value > static_cast<Integer>(INT64_MAX))
-        throw value_error{"count", std::to_string(value), "at most 2^63 - 1"};
-    }
-    return static_cast<std::int64_t>(value);
   }
   [[noreturn]] static void overflow(const char* operation, count a, count b) {
     throw value_error{"size", std::to_string(a.value_) + " " + operation + " " + std::to_string(b.value_),

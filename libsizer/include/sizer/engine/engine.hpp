@@ -66,10 +66,10 @@ struct engine {
   throw unknown_name_error{"engine", std::string{name}, {"llama.cpp", "ollama", "lm-studio", "vllm", "mlx"}};
 }
 
-/// A runtime as it starts when its user sets nothing but the workload.
-/// llama-server caps the logits it keeps at its slots (llama.cpp pull request 23861, 2026-06). Ollama multiplies the
-/// context by its slots and uses batches of 512 (`OLLAMA_NUM_PARALLEL`, `num_batch`). LM Studio builds on the raw
-/// library, whose default keeps full-size sliding-window caches, and uses batches of 512.
+/// A runtime as it starts when its user sets nothing but the workload, which must be a checked one: its context is
+/// taken as it is. llama-server caps the logits it keeps at its slots (llama.cpp pull request 23861, 2026-06). Ollama
+/// multiplies the context by its slots and uses batches of 512 (`OLLAMA_NUM_PARALLEL`, `num_batch`). LM Studio builds
+/// on the raw library, whose default keeps full-size sliding-window caches, and uses batches of 512.
 [[nodiscard]] inline engine make_engine(engine_kind kind, const workload& work) {
   engine e;
   e.kind = kind;

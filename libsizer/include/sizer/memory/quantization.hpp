@@ -16,9 +16,9 @@
 #include <string_view>
 #include <utility>
 
-#include <sizer/detail/names.hpp>
 #include <sizer/error.hpp>
 #include <sizer/model/ggml_type.hpp>
+#include <sizer/names.hpp>
 
 namespace sizer {
 inline namespace v0 {

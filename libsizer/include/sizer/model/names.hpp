@@ -74,9 +74,10 @@ inline constexpr auto model_field_names = std::to_array<field_names>({
 /// GGUF key of a field, without the architecture prefix. A field that is not in the table does not compile when called
 /// in a constant expression.
 [[nodiscard]] consteval std::string_view gguf_key(std::string_view field) {
-  const field_names* row = find_model_field(field);
-  if (row == nullptr) throw "no such field";
-  return row->gguf;
+  for (const field_names& row : model_field_names) {
+    if (row.field == field) return row.gguf;
+  }
+  throw "no such field";
 }
 
 }  // namespace v0

@@ -1,4 +1,4 @@
-#include <sizer/detail/names.hpp>
+#include <sizer/names.hpp>
 
 #include <doctest/doctest.h>
 
