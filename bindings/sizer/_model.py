@@ -239,6 +239,37 @@ class Model:
         """Reads what ``to_dict`` gives, or a catalogue file. Raises DataError."""
         return cls._wrap(_core.Model.from_json(entry_json("model", entry), "dict"))
 
+    @classmethod
+    def from_gguf_metadata(
+        cls,
+        metadata: Mapping[str, Any],
+        *,
+        id: str | None = None,
+        name: str | None = None,
+        tied_embeddings: bool | None = None,
+        qkv_bias: bool | None = None,
+        qk_norm: bool | None = None,
+    ) -> Model:
+        """The model that a GGUF file's metadata describes.
+
+        metadata          the file's keys and values (``{"general.architecture": "llama", "llama.block_count": 32, ...}``)
+        tied_embeddings   what only the file's tensor list tells: there is no ``output.weight``
+        qkv_bias, qk_norm the same of the attention's biases and head norms; None: as the family has them
+
+        Raises DataError naming a key that is missing or out of range.
+        """
+        found = metadata.get("general.name")
+        label = name if name is not None else found if isinstance(found, str) and found else "GGUF model"
+        entry = _core.Model.from_gguf_metadata(
+            id=checked_id(id) if id is not None else id_from_name(label, "gguf-model"),
+            name=label,
+            metadata=dict(metadata),
+            tied_embeddings=tied_embeddings,
+            qkv_bias=qkv_bias,
+            qk_norm=qk_norm,
+        )
+        return cls._wrap(entry)
+
     def replace(self, **changes: Any) -> Model:
         """The same model with shape fields, ``id``, ``name`` or other entry fields changed; None removes one."""
         entry = self.to_dict()

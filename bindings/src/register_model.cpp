@@ -1,6 +1,8 @@
 /// @file
 /// The model of the catalogue, or of a user, as an immutable Python object.
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,7 +12,9 @@
 #include <pybind11/stl.h>
 
 #include <sizer/catalog/catalog.hpp>
+#include <sizer/catalog/gguf_metadata.hpp>
 #include <sizer/memory/weights.hpp>
+#include <sizer/model/expand.hpp>
 
 #include "convert.hpp"
 #include "register.hpp"
@@ -26,6 +30,46 @@ sizer::model_entry from_shape(std::string id, std::string name, std::string_view
   entry.architecture_kind = sizer::figure_kind::assumed;
   entry.architecture_source = "user";
   entry.architecture_note = "given by its shape";
+  return entry;
+}
+
+/// A metadata value as GGUF has it. An array of anything but integers or booleans counts by its length only.
+sizer::gguf_value gguf_value(const std::string& key, const py::handle& value) {
+  if (py::isinstance<py::bool_>(value)) return value.cast<bool>();
+  if (py::isinstance<py::int_>(value)) return value.cast<std::int64_t>();
+  if (py::isinstance<py::float_>(value)) return value.cast<double>();
+  if (py::isinstance<py::str>(value)) return value.cast<std::string>();
+  if (!py::isinstance<py::sequence>(value)) {
+    throw sizer::value_error{key, py::str(py::type::of(value)), "a number, a bool, a string or a list"};
+  }
+  const auto items = py::reinterpret_borrow<py::sequence>(value);
+  std::vector<std::int64_t> numbers;
+  for (const py::handle& item : items) {
+    if (!py::isinstance<py::int_>(item)) return sizer::gguf_array_length{static_cast<std::int64_t>(items.size())};
+    numbers.push_back(item.cast<std::int64_t>());
+  }
+  return numbers;
+}
+
+sizer::model_entry from_gguf_metadata(std::string id, std::string name, const py::dict& metadata,
+                                      std::optional<bool> tied_embeddings, std::optional<bool> qkv_bias,
+                                      std::optional<bool> qk_norm) {
+  sizer::gguf_metadata keys;
+  for (const auto& [key, value] : metadata) {
+    const auto text_key = key.cast<std::string>();
+    keys[text_key] = gguf_value(text_key, value);
+  }
+  sizer::gguf_tensor_facts facts;
+  facts.tied_embeddings = tied_embeddings;
+  facts.features.qkv_bias = qkv_bias;
+  facts.features.qk_norm = qk_norm;
+  sizer::model_entry entry;
+  entry.id = std::move(id);
+  entry.name = std::move(name);
+  entry.architecture = sizer::make_architecture(sizer::shape_from_gguf_metadata(keys, facts));
+  entry.architecture_kind = sizer::figure_kind::assumed;
+  entry.architecture_source = "user";
+  entry.architecture_note = "given by its GGUF metadata";
   return entry;
 }
 
@@ -59,6 +103,8 @@ void register_model(py::module_& m) {
   py::class_<model_entry>(m, "Model")
       .def_static("from_json", &sizer::read_model_json, py::arg("text"), py::arg("file_name"))
       .def_static("from_shape", &from_shape, py::kw_only(), py::arg("id"), py::arg("name"), py::arg("shape_json"))
+      .def_static("from_gguf_metadata", &from_gguf_metadata, py::kw_only(), py::arg("id"), py::arg("name"),
+                  py::arg("metadata"), py::arg("tied_embeddings"), py::arg("qkv_bias"), py::arg("qk_norm"))
       .def("to_json", [](const model_entry& entry) { return to_json(entry); })
       .def("shape_json", [](const model_entry& entry) { return to_json(entry.architecture.shape); })
       .def("layers", &layers)

@@ -75,17 +75,17 @@ inline void explain(estimate_result& result, const machine& machine) {
 }  // namespace detail
 
 /// @param model    what runs
+/// @param weights  its weights in one quantisation (memory/weights.hpp); the same for every machine
 /// @param machine  where; its first device (all of its count)
-/// @param quant    number formats of the weights
 /// @param request  context, batch, prompt; checked against the model's trained context
 /// @param engine   the runtime and its options; its context and slots are those of the request unless set by its owner
+/// @param parameters  speed parameters; default_speed_parameters has the library's fit of the machine's class
 /// @throws value_error naming field, value and range
-[[nodiscard]] inline estimate_result estimate(const architecture& model, const machine& machine,
-                                              const quantization& quant, const workload& request, const engine& engine,
+[[nodiscard]] inline estimate_result estimate(const architecture& model, const weights_by_type& weights,
+                                              const machine& machine, const workload& request, const engine& engine,
                                               const speed_parameters& parameters) {
   const workload work = checked(request, model.shape.context_length);
   if (machine.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
-  const weights_by_type weights = sizer::weights(model, quant);
 
   estimate_result result;
   result.memory = engine_memory(model, weights, machine, work, engine);
@@ -110,13 +110,13 @@ inline void explain(estimate_result& result, const machine& machine) {
   return result;
 }
 
-/// The same with the library's own fit of the machine's class.
+/// The same from a quantisation, with the library's own fit of the machine's class.
 [[nodiscard]] inline estimate_result estimate(const architecture& model, const machine& machine,
                                               const quantization& quant, const workload& request,
                                               const engine& engine) {
   if (machine.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
   const device& target = machine.devices.front();
-  return estimate(model, machine, quant, request, engine,
+  return estimate(model, weights(model, quant), machine, request, engine,
                   default_speed_parameters(target.backend, target.device_class, engine.kind));
 }
 

@@ -38,13 +38,18 @@ template <class EngineFor>
   result.decode_tokens_per_s.resize(rows, columns);
   result.prefill_tokens_per_s.resize(rows, columns);
   result.ttft_s.resize(rows, columns);
+  if (machine.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
+  const device& target = machine.devices.front();
+  const weights_by_type sizes = weights(model, quant);
   for (Eigen::Index i = 0; i < rows; ++i) {
     for (Eigen::Index j = 0; j < columns; ++j) {
       workload work = request;
       work.context = contexts[static_cast<std::size_t>(i)];
       work.batch = batches[static_cast<std::size_t>(j)];
       work.parallel = std::max(work.parallel, work.batch);
-      const estimate_result one = estimate(model, machine, quant, work, engine_for(work));
+      const engine runtime = engine_for(work);
+      const estimate_result one = estimate(model, sizes, machine, work, runtime,
+                                           default_speed_parameters(target.backend, target.device_class, runtime.kind));
       result.total_bytes(i, j) = number(one.memory.total());
       result.headroom_bytes(i, j) = number(one.memory.headroom());
       result.decode_tokens_per_s(i, j) = number(one.decode.rate);

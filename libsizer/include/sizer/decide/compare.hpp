@@ -44,12 +44,13 @@ struct comparison_row {
   for (std::size_t i = 0; i < machines.size(); ++i) {
     const machine& candidate = *machines[i];
     const engine runtime = engine_for(candidate);
+    if (candidate.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
+    const device& target = candidate.devices.front();
+    const speed_parameters parameters = default_speed_parameters(target.backend, target.device_class, runtime.kind);
     comparison_row row;
     row.machine = i;
-    row.estimate = estimate(model, candidate, quant, work, runtime);
-    const device& target = candidate.devices.front();
-    row.estimate.decode = placed_decode(model, weights, candidate, runtime, behind_prompt,
-                                        default_speed_parameters(target.backend, target.device_class, runtime.kind));
+    row.estimate = estimate(model, weights, candidate, work, runtime, parameters);
+    row.estimate.decode = placed_decode(model, weights, candidate, runtime, behind_prompt, parameters);
     row.estimate.tpot = row.estimate.decode.time;
     row.request_time = row.estimate.ttft + row.estimate.tpot * static_cast<double>(work.output_tokens);
     if (!row.estimate.memory.fits()) row.largest_context = largest_context(model, weights, candidate, work, runtime);
