@@ -3,7 +3,8 @@
 
     python3 bench/import_measurements.py measured_speed.csv [--output data/measurements/speed.csv]
 
-No row is dropped. A row that the fit must not use keeps the reason in `reason`; `flags` holds what is only worth knowing.
+No row is dropped. A row that the fit must not use keeps the reason in `reason`; `flags` holds what is only worth
+knowing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ DATA = ROOT / "data"
 COLUMNS = [
     "id", "hardware", "device", "device_count", "bandwidth_spec_gbs", "backend", "engine", "engine_version", "model",
     "model_as_printed", "quant", "quant_as_printed", "file_size_gib", "test", "tokens", "depth", "mean_depth", "batch",
-    "ubatch", "flash_attention", "tokens_per_s", "stddev", "usable", "reason", "flags", "source", "source_kind", "notes",
+    "ubatch", "flash_attention", "tokens_per_s", "stddev", "usable", "reason", "flags", "source", "source_kind",
+    "notes",
 ]
 
 # Printed device -> catalogue id (of the single device).
@@ -65,7 +67,8 @@ HARDWARE = {
     "2x Intel Xeon Gold 6138 12ch DDR4-2666 (CPU)": "xeon-gold-6138-2s-ddr4-2666",
 }
 
-# Printed model -> catalogue id. Longest printed prefix wins. Llama 3 and 3.1 have one shape, and so have their fine-tunes.
+# Printed model -> catalogue id. Longest printed prefix wins. Llama 3 and 3.1 have one shape, and so have their
+# fine-tunes.
 MODELS = {
     "llama 8B": "llama-3.1-8b", "llama 70B": "llama-3.1-70b", "llama 13B": "llama-2-13b", "llama 7B": "llama-2-7b",
     "llama 7B (mistral": "mistral-7b-v0.2", "llama 1B": "llama-3.2-1b", "Meta-Llama-3-70B": "llama-3-70b",
@@ -91,7 +94,8 @@ MODELS = {
     "qwen2.5-coder:14b": "qwen2.5-coder-14b", "Kimi-Dev-72B": "kimi-dev-72b", "Kimi-K2": "kimi-k2",
     "gemma3 4B": "gemma-3-4b", "gemma-3-4b": "gemma-3-4b", "gemma-3-12b": "gemma-3-12b", "gemma3:12b": "gemma-3-12b",
     "gemma-3-27b": "gemma-3-27b", "gemma-4-26B": "gemma-4-26b-a4b", "gemma-4-31B": "gemma-4-31b",
-    "Gemma-4-12B": "gemma-4-12b", "gpt-oss 20B": "gpt-oss-20b", "gpt-oss:20b": "gpt-oss-20b", "gpt-oss-20b": "gpt-oss-20b",
+    "Gemma-4-12B": "gemma-4-12b", "gpt-oss 20B": "gpt-oss-20b", "gpt-oss:20b": "gpt-oss-20b",
+    "gpt-oss-20b": "gpt-oss-20b",
     "gpt-oss 120B": "gpt-oss-120b", "gpt-oss-120b": "gpt-oss-120b",
     "deepseek2 30B.A3B": "glm-4.7-flash", "GLM-4.7-Flash": "glm-4.7-flash", "GLM-4.6": "glm-4.6",
     "GLM-4.5-Air": "glm-4.5-air", "DeepSeek-V4-Flash": "deepseek-v4-flash", "deepseek2 671B": "deepseek-v3",
@@ -117,20 +121,31 @@ QUANTS = {
     "nvfp4": "NVFP4", "NVFP4": "NVFP4", "MLX 4bit": "MLX-4BIT", "MLX q4": "MLX-4BIT", "MLX q6": "MLX-6BIT",
     "MLX q8": "MLX-8BIT", "MLX bf16": "HF_BF16",
 }
+# Engines whose 16-bit weights are the published ones; those of the others are GGUF files.
 SIXTEEN_BITS_OF_ENGINE = {"vllm", "tensorrt-llm", "deepspeed", "sglang", "mlx"}
+
+# Part of the printed engine -> engine. The first that is found wins.
+ENGINES = {
+    "ik_llama": "ik_llama.cpp", "llama.cpp": "llama.cpp", "ollama": "ollama", "vllm": "vllm", "mlx": "mlx",
+    "exllamav3": "exllamav3", "exllama": "exllamav2", "tensorrt": "tensorrt-llm", "mlc": "mlc-llm", "sglang": "sglang",
+    "deepspeed": "deepspeed", "ds4": "ds4",
+}
+WITHOUT_PARAMETERS = ("exllamav2", "exllamav3", "mlc-llm", "ds4", "sglang")
+
+# Rows with these values are one measurement, if their notes are the same too.
+IDENTITY = (
+    "device", "device_count", "backend", "engine", "model", "quant", "test", "context_depth", "batch", "tokens_per_s",
+)
 
 
 def engine_of(printed: str) -> str:
+    """The engine, or "unknown"."""
     name = printed.lower()
-    for key, engine in (("ik_llama", "ik_llama.cpp"), ("llama.cpp", "llama.cpp"), ("ollama", "ollama"), ("vllm", "vllm"),
-                        ("mlx", "mlx"), ("exllamav3", "exllamav3"), ("exllama", "exllamav2"), ("tensorrt", "tensorrt-llm"),
-                        ("mlc", "mlc-llm"), ("sglang", "sglang"), ("deepspeed", "deepspeed"), ("ds4", "ds4")):
-        if key in name:
-            return engine
-    return "unknown"
+    return next((engine for part, engine in ENGINES.items() if part in name), "unknown")
 
 
 def backend_of(row: dict[str, str]) -> str:
+    """The backend, by the row's own word or by the device's vendor."""
     printed, device = row["backend"], row["device"]
     for key in ("CUDA", "ROCm", "Vulkan", "Metal", "SYCL", "HPU"):
         if printed.startswith(key):
@@ -144,11 +159,13 @@ def backend_of(row: dict[str, str]) -> str:
 
 
 def model_of(printed: str) -> str:
+    """The catalogue's id, or nothing."""
     best = max((p for p in MODELS if printed.startswith(p)), key=len, default="")
     return MODELS.get(best, "")
 
 
 def quant_of(printed: str, engine: str) -> str:
+    """The recipe (see QUANTS), or nothing."""
     if printed.upper() in ("FP16", "BF16", "F16") and engine in SIXTEEN_BITS_OF_ENGINE:
         return "HF_BF16"
     if printed == "FP16":
@@ -188,20 +205,10 @@ def test_shape(row: dict[str, str]) -> tuple[int, float]:
     return tokens, depth + tokens / 2
 
 
-def convert(row: dict[str, str], seen: dict[tuple, tuple[str, str]], known_models: set[str], known_hardware: set[str]) -> dict[str, str]:
+def reasons_against(row: dict[str, str], engine: str, model: str) -> list[str]:
+    """Why the row says nothing about the device, the catalogue aside."""
     notes = row["notes"]
-    engine, model = engine_of(row["engine"]), model_of(row["model"])
-    quant = quant_of(row["quant"], engine)
-    hardware = HARDWARE.get(row["device"], "")
-    tokens, mean_depth = test_shape(row)
-    ubatch = re.search(r"\bub[ =](\d+)", notes + " " + row["backend"])
-    reasons, flags = [], []
-    if not hardware or hardware not in known_hardware:
-        reasons.append("device not in the catalogue")
-    if not model or model not in known_models:
-        reasons.append("model not in the catalogue")
-    if not quant:
-        reasons.append("weight format without a recipe")
+    reasons = []
     if "SUSPECT" in notes:
         reasons.append("its source calls it suspicious")
     if re.search(r"power limit|220W|power limited", notes):
@@ -216,18 +223,19 @@ def convert(row: dict[str, str], seen: dict[tuple, tuple[str, str]], known_model
         reasons.append("engine not stated")
     if model.startswith("deepseek-v4"):
         reasons.append("compressed sparse attention is not modelled")
-    if engine in ("exllamav2", "exllamav3", "mlc-llm", "ds4", "sglang"):
+    if engine in WITHOUT_PARAMETERS:
         reasons.append("engine without parameters")
     if row["id"] in ("ms0279", "ms0280"):
         reasons.append("prefill a tenth of the same card's other log in the same repository")
-    key = tuple(row[c] for c in ("device", "device_count", "backend", "engine", "model", "quant", "test", "context_depth",
-                                 "batch", "tokens_per_s"))
-    if key in seen and notes == seen[key][1]:
-        reasons.append(f"duplicate of {seen[key][0]}")
-    seen.setdefault(key, (row["id"], notes))
+    return reasons
+
+
+def flags_of(row: dict[str, str], quant: str) -> list[str]:
+    """What is worth knowing of a row that may be used."""
+    flags = []
     if is_old_build(row):
         flags.append("old-build")
-    if re.search(r"end-to-end|incl\. prefill|includes TTFT|incl\. prompt|avgTps", notes):
+    if re.search(r"end-to-end|incl\. prefill|includes TTFT|incl\. prompt|avgTps", row["notes"]):
         flags.append("end-to-end")
     if int(row["batch"]) > 1:
         flags.append("batch-aggregate")
@@ -237,29 +245,63 @@ def convert(row: dict[str, str], seen: dict[tuple, tuple[str, str]], known_model
         flags.append("recipe-approximate")
     if row["device"].startswith("AMD Instinct MI250"):
         flags.append("count-is-dies-used")
-    return {
-        "id": row["id"], "hardware": hardware, "device": row["device"], "device_count": row["device_count"],
-        "bandwidth_spec_gbs": row["memory_bandwidth_spec_gbs"], "backend": backend_of(row), "engine": engine,
-        "engine_version": row["engine_version"], "model": model, "model_as_printed": row["model"], "quant": quant,
-        "quant_as_printed": row["quant"], "file_size_gib": row["file_size_gib"], "test": row["test"],
-        "tokens": str(tokens), "depth": row["context_depth"], "mean_depth": f"{mean_depth:g}", "batch": row["batch"],
-        "ubatch": ubatch.group(1) if ubatch else "512", "flash_attention": str(int(bool(re.search(r"fa=1|-fa 1", notes)))),
-        "tokens_per_s": row["tokens_per_s"], "stddev": row["stddev"], "usable": str(int(not reasons)),
-        "reason": "; ".join(reasons), "flags": " ".join(flags), "source": row["source"],
-        "source_kind": row["source_kind"], "notes": notes,
-    }
+    return flags
+
+
+class Converter:
+    """Published rows to the catalogue's names; remembers them, to find duplicates."""
+
+    def __init__(self, models: set[str], hardware: set[str]):
+        """The ids that the catalogue has."""
+        self.models, self.hardware = models, hardware
+        self.seen: dict[tuple[str, ...], tuple[str, str]] = {}
+
+    def convert(self, row: dict[str, str]) -> dict[str, str]:
+        """The row in the columns of speed.csv."""
+        notes = row["notes"]
+        engine, model = engine_of(row["engine"]), model_of(row["model"])
+        quant = quant_of(row["quant"], engine)
+        hardware = HARDWARE.get(row["device"], "")
+        tokens, mean_depth = test_shape(row)
+        ubatch = re.search(r"\bub[ =](\d+)", notes + " " + row["backend"])
+        flash_attention = re.search(r"fa=1|-fa 1", notes)
+        reasons = []
+        if hardware not in self.hardware:
+            reasons.append("device not in the catalogue")
+        if model not in self.models:
+            reasons.append("model not in the catalogue")
+        if not quant:
+            reasons.append("weight format without a recipe")
+        reasons += reasons_against(row, engine, model)
+        key = tuple(row[column] for column in IDENTITY)
+        if key in self.seen and notes == self.seen[key][1]:
+            reasons.append(f"duplicate of {self.seen[key][0]}")
+        self.seen.setdefault(key, (row["id"], notes))
+        return {
+            "id": row["id"], "hardware": hardware, "device": row["device"], "device_count": row["device_count"],
+            "bandwidth_spec_gbs": row["memory_bandwidth_spec_gbs"], "backend": backend_of(row), "engine": engine,
+            "engine_version": row["engine_version"], "model": model, "model_as_printed": row["model"], "quant": quant,
+            "quant_as_printed": row["quant"], "file_size_gib": row["file_size_gib"], "test": row["test"],
+            "tokens": str(tokens), "depth": row["context_depth"], "mean_depth": f"{mean_depth:g}",
+            "batch": row["batch"], "ubatch": ubatch.group(1) if ubatch else "512",
+            "flash_attention": "1" if flash_attention else "0", "tokens_per_s": row["tokens_per_s"],
+            "stddev": row["stddev"], "usable": str(int(not reasons)), "reason": "; ".join(reasons),
+            "flags": " ".join(flags_of(row, quant)), "source": row["source"], "source_kind": row["source_kind"],
+            "notes": notes,
+        }
 
 
 def main() -> int:
+    """Converts the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("published", type=Path, help="the CSV of published rows")
     parser.add_argument("--output", type=Path, default=DATA / "measurements" / "speed.csv")
     args = parser.parse_args()
     models = {path.stem for path in (DATA / "models").glob("*/*.json")}
     hardware = {path.stem for path in (DATA / "hardware").glob("*/*.json")}
-    seen: dict[tuple, tuple[str, str]] = {}
+    converter = Converter(models, hardware)
     with args.published.open(newline="", encoding="utf-8") as file:
-        rows = [convert(row, seen, models, hardware) for row in csv.DictReader(file)]
+        rows = [converter.convert(row) for row in csv.DictReader(file)]
     args.output.parent.mkdir(parents=True, exist_ok=True)
     with args.output.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import operator
-from collections.abc import Mapping
-from typing import Any
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from . import _core
 from ._errors import DataError, InvalidValueError, WrongTypeError
 
 LARGEST_INTEGER = 2**63 - 1
+
+Arguments = typing.ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+
+
+def names_the_nearest(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+    """Lets the TypeError for an unknown keyword say which ones come near."""
+    code = function.__code__
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+    @functools.wraps(function)
+    def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        for name in kwargs:
+            if name not in known:
+                nearest = ", ".join(_core.nearest_names(name, known)[:3])
+                raise TypeError(
+                    f"{function.__name__}() got an unexpected keyword argument '{name}'; nearest: {nearest}"
+                )
+        return function(*args, **kwargs)
+
+    return checked
 
 
 def described(value: object) -> str:

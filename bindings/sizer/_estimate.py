@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import _arguments, _core
-from ._arguments import described, text
+from ._arguments import described, names_the_nearest, text
 from ._catalogue import Name, as_hardware, as_model, hardware_list, source
 from ._errors import InvalidValueError, UnknownNameError, WrongTypeError
 from ._hardware import Hardware
@@ -17,10 +17,17 @@ from ._results import Assumption, Candidate, Comparison, Estimate, Memory, Rate
 SORT_KEYS = ("request", "decode", "ttft", "price", "headroom")
 
 
-def _asked(model: Model, request: _core.Request, engine_options: Mapping[str, Any] | None) -> dict[str, Any]:
+def _asked(
+    model: Model, request: _core.Request, context: int | None, engine_options: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """The request with its defaults filled in, as the results repeat it."""
-    options = dict(_arguments.option_pairs(engine_options))
-    return {"model": model.id, "model_name": model.name, **request.resolved(model._entry), "engine_options": options}
+    return {
+        "model": model.id,
+        "model_name": model.name,
+        **request.resolved(model._entry),
+        "context_given": context is not None,
+        "engine_options": dict(_arguments.option_pairs(engine_options)),
+    }
 
 
 def _answer(plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,10 +42,11 @@ def _answer(plain: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+@names_the_nearest
 def estimate(
-    *,
     model: Model | Name,
     hardware: Hardware | Name,
+    *,
     quant: str = "Q4_K_M",
     context: int | None = None,
     kv_type: str = "f16",
@@ -67,8 +75,8 @@ def estimate(
     ubatch            llama.cpp's physical batch (tokens); None: the engine's default
     engine_options    what only that engine knows, under its own names
 
-    "Does not fit" is an answer (``.memory.fits``), not an error. Raises InvalidValueError, WrongTypeError or
-    UnknownNameError naming the argument.
+    "Does not fit" is an answer (``.memory.fits``), not an error; ``.largest_context`` and ``.best_quantization`` then
+    say what would fit. Raises InvalidValueError, WrongTypeError or UnknownNameError naming the argument.
     """
     the_model = as_model(model)
     machine = as_hardware(hardware)
@@ -86,13 +94,18 @@ def estimate(
         flash_attention=flash_attention,
         engine_options=engine_options,
     )
-    plain = _core.estimate(the_model._entry, machine._entry, request)
+    entries = (the_model._entry, machine._entry, request)
+    plain = _core.estimate(*entries)
+    fits = plain["memory"]["fits"]
     return Estimate(
-        **_asked(the_model, request, engine_options),
+        **_asked(the_model, request, context, engine_options),
         hardware=machine.id,
         hardware_name=machine.name,
         **_answer(plain),
+        decode_behind_prompt=Rate.build(plain["decode_behind_prompt"]),
         sources=tuple(source(key) for key in plain["sources"]),
+        largest_context=None if fits else _core.largest_context(*entries),
+        best_quantization=None if fits else _core.best_quantization(*entries, USUAL_QUANTIZATIONS),
     )
 
 
@@ -107,14 +120,43 @@ def _sort_value(sort: str, row: Candidate) -> float:
 
 
 def _sorted(rows: list[Candidate], sort: str) -> list[Candidate]:
-    """Fitting machines first, by the key; the library's own order is by the time of the whole request."""
+    """Fitting machines first, by the key, and last those that the engine does not run on; the library's own order is by
+    the time of the whole request."""
     if sort == "request":
-        return rows
+        return sorted(rows, key=lambda row: not row.runs)
     if sort == "price":  # an unknown price is not a low one
-        return sorted(rows, key=lambda row: (not row.fits, row.price_usd is None, row.price_usd or 0.0))
-    return sorted(rows, key=lambda row: (not row.fits, _sort_value(sort, row) if row.fits else 0.0))
+        return sorted(rows, key=lambda row: (not row.runs, not row.fits, row.price_usd is None, row.price_usd or 0.0))
+    return sorted(rows, key=lambda row: (not row.runs, not row.fits, _sort_value(sort, row) if row.fits else 0.0))
 
 
+def _with_frontier(rows: Iterable[Candidate]) -> list[Candidate]:
+    """Marks the rows that are quicker for the whole request than every cheaper one."""
+    rows = list(rows)
+    priced = [row for row in rows if row.fits and row.runs and row.price_usd is not None]
+    quickest = float("inf")
+    chosen: set[int] = set()
+    for row in sorted(priced, key=lambda row: (row.price_usd, row.request_s)):
+        if row.request_s < quickest:
+            quickest = row.request_s
+            chosen.add(id(row))
+    return [row.replace(frontier=True) if id(row) in chosen else row for row in rows]
+
+
+def _price_covers(machine: Hardware) -> str:
+    """What the price of a machine buys, from its kind."""
+    if machine.kind in ("gpu", "server_accelerator"):
+        return "cards"
+    if machine.kind == "cpu":
+        return "CPU"
+    if machine.kind != "multi":
+        return "system"
+    # Several boxes share no memory with a host beside them; a host that is stated is a part of what is sold.
+    if machine.unified:
+        return "systems"
+    return "system" if "host_memory" in machine.to_dict() else "cards"
+
+
+@names_the_nearest
 def compare(
     model: Model | Name,
     *,
@@ -133,7 +175,8 @@ def compare(
     flash_attention: bool = True,
     engine_options: Mapping[str, Any] | None = None,
 ) -> Comparison:
-    """One model on many machines (None: all of the catalogue), those that fit first.
+    """One model on many machines (None: all of the catalogue): those that fit, those that do not, those that the engine
+    does not run on.
 
     sort    "request" (time to the first token and the whole output), "decode" (speed behind the prompt), "ttft",
             "price" (machines without a known price last) or "headroom"
@@ -165,7 +208,8 @@ def compare(
         _candidate(candidates[plain["index"]], plain)
         for plain in _core.compare(the_model._entry, [one._entry for one in candidates], request)
     ]
-    return Comparison(**_asked(the_model, request, engine_options), sort=sort, machines=tuple(_sorted(rows, sort)))
+    asked = _asked(the_model, request, context, engine_options)
+    return Comparison(**asked, sort=sort, machines=tuple(_with_frontier(_sorted(rows, sort))))
 
 
 def _candidate(machine: Hardware, plain: Mapping[str, Any]) -> Candidate:
@@ -174,12 +218,15 @@ def _candidate(machine: Hardware, plain: Mapping[str, Any]) -> Candidate:
         id=machine.id,
         name=machine.name,
         fits=answer["memory"].fits,
+        runs=plain["runs"],
         **answer,
         request_s=plain["request_s"],
         largest_context=plain["largest_context"],
         price_usd=machine.price_usd,
         price_date=machine.price_date,
         price_kind=machine.price_kind,
+        price_covers=_price_covers(machine),
+        frontier=False,
         sources=tuple(plain["sources"]),
     )
 
@@ -202,10 +249,11 @@ def _reverse(model: Any, hardware: Any, options: dict[str, Any]) -> tuple[Model,
     return as_model(model), as_hardware(hardware), _arguments.request(**{**defaults, **options})
 
 
+@names_the_nearest
 def largest_context(
-    *,
     model: Model | Name,
     hardware: Hardware | Name,
+    *,
     quant: str = "Q4_K_M",
     kv_type: str = "f16",
     parallel: int = 1,
@@ -247,10 +295,11 @@ USUAL_QUANTIZATIONS = (
 )
 
 
+@names_the_nearest
 def best_quantization(
-    *,
     model: Model | Name,
     hardware: Hardware | Name,
+    *,
     candidates: Sequence[str] = USUAL_QUANTIZATIONS,
     context: int | None = None,
     kv_type: str = "f16",

@@ -329,6 +329,8 @@ class Hardware:
             else:
                 known = [*_ENTRY_FIELDS, *_SIMPLE]
                 raise UnknownNameError("hardware", field, _core.nearest_names(field, known))
+        if any(field in _SIMPLE and _SIMPLE[field][0][0] == "host_memory" for field in changes):
+            _complete_host(entry["host_memory"])
         return self._wrap(_read(entry, changes))
 
     def __eq__(self, other: object) -> bool:

@@ -252,7 +252,7 @@ class Model:
     ) -> Model:
         """The model that a GGUF file's metadata describes.
 
-        metadata          the file's keys and values (``{"general.architecture": "llama", "llama.block_count": 32, ...}``)
+        metadata          the file's keys and values (``{"general.architecture": "llama", ...}``)
         tied_embeddings   what only the file's tensor list tells: there is no ``output.weight``
         qkv_bias, qk_norm the same of the attention's biases and head norms; None: as the family has them
 

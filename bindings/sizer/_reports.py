@@ -5,32 +5,90 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from . import _core
 from . import formatting as f
 from .display import Block, Heading, Items, Table, Text
 
 if TYPE_CHECKING:
     from ._hardware import Hardware
     from ._model import Model
-    from ._results import Candidate, Comparison, Estimate, Memory, Rate, Source
+    from ._results import Comparison, Estimate, Memory, Rate, Source
 
 
-def _title(asked: Estimate | Comparison) -> str:
+def title(asked: Estimate | Comparison) -> str:
+    """What was asked for."""
+    context = f"context {f.count(asked.context)}"
+    if not asked.context_given:
+        context += " (the model's own, because none was given)"
     sequences = "" if asked.parallel == 1 else f", {asked.parallel} slots"
-    return f"{asked.model_name}, {asked.quant}, context {f.count(asked.context)}{sequences}, {asked.engine}"
+    return f"{asked.model_name}, {asked.quant}, {context}{sequences}, {asked.engine}"
+
+
+def _host_clause(memory: Memory) -> str:
+    """What lies in the host's RAM beside a device's own memory; "" when nothing does."""
+    host = sum(pool.total_bytes for pool in memory.pools[1:])
+    if not host:
+        return ""
+    size = f"{host / f.GIB:,.1f} GiB" if host >= 0.05 * f.GIB else f.byte_size(host)
+    if not all(pool.available_known for pool in memory.pools[1:]):
+        return f"{size} in the host's RAM (its size is not stated)"
+    available = sum(pool.available_bytes for pool in memory.pools[1:])
+    return f"{size} of {f.byte_size(available)} in the host's RAM"
 
 
 def _verdict(memory: Memory) -> Text:
-    needed, available = f.byte_size(memory.total_bytes), f.byte_size(memory.available_bytes)
+    device = memory.pools[0]
+    host = _host_clause(memory)
+    together = f" ({memory.devices} devices together)" if memory.devices > 1 else ""
+    if memory.fits and device.name == "device":
+        used, available = device.total_bytes / f.GIB, device.available_bytes / f.GIB
+        plus = f", plus {host}" if host else ""
+        return Text(f"It fits: {used:,.1f} of {available:,.1f} GiB of device memory{together}{plus}.", "good")
     if memory.fits:
+        needed, available_text = f.byte_size(memory.total_bytes), f.byte_size(memory.available_bytes)
         left = f.byte_size(memory.headroom_bytes)
-        return Text(f"It fits: it takes {needed} of {available} usable memory and leaves {left}.", "good")
-    short = [pool for pool in memory.pools if not pool.fits]
-    lacking = " and ".join(f"{f.byte_size(-pool.headroom_bytes)} of {pool.name} memory" for pool in short)
+        return Text(f"It fits: it takes {needed} of {available_text} usable memory and leaves {left}.", "good")
+    lacking = [
+        f"it needs {f.byte_size(pool.total_bytes)} of {pool.name} memory{together if pool is device else ''}, "
+        f"{f.byte_size(pool.available_bytes)} are usable, {f.byte_size(-pool.headroom_bytes)} are missing"
+        for pool in memory.pools
+        if not pool.fits
+    ]
+    more = f"; beside it {host}" if host and all(pool.fits for pool in memory.pools[1:]) else ""
     return Text(
-        f"It does not fit: it needs {needed}, {available} are usable, {lacking} are missing. The speeds below "
-        "are those of the same machine with more memory.",
+        f"It does not fit: {' and '.join(lacking)}{more}. The speeds below are those of the same machine with more "
+        "memory.",
         "bad",
     )
+
+
+def _offload(e: Estimate) -> str | None:
+    """How a part could lie in the host's RAM instead, where engine and machine allow it."""
+    device, hosts = e.memory.pools[0], e.memory.pools[1:]
+    if device.fits or not hosts or all(name != "n_gpu_layers" for name, _ in _core.engine_options(e.engine)):
+        return None
+    how = "the engine options n_gpu_layers and, for a mixture of experts, n_cpu_moe place it there"
+    if not all(pool.available_known for pool in hosts):
+        return f"a part in the host's RAM (its size is not stated): {how}"
+    host = sum(pool.available_bytes for pool in hosts)
+    if e.memory.total_bytes > device.available_bytes + host:
+        return None
+    return f"a part in the host's RAM ({f.byte_size(host)} usable): {how}"
+
+
+def _remedies(e: Estimate) -> list[Block]:
+    """What would fit."""
+    if e.memory.fits:
+        return []
+    at = f"the context of {f.count(e.context)}"
+    items = [
+        f"no context fits at {e.quant}"
+        if e.largest_context is None
+        else f"at {e.quant}, a context of up to {f.count(e.largest_context)} tokens",
+        f"no usual quantisation fits at {at}" if e.best_quantization is None else f"at {at}, {e.best_quantization}",
+    ]
+    offload = _offload(e)
+    return [Heading("What would fit"), Items(items if offload is None else [*items, offload])]
 
 
 def _kv_types(estimate: Estimate) -> str:
@@ -39,46 +97,59 @@ def _kv_types(estimate: Estimate) -> str:
     return k if k == v else f"K {k}, V {v}"
 
 
+def _parts(estimate: Estimate) -> list[tuple[str, str, str]]:
+    """The parts of the memory that there are: label, attribute, what stands behind it."""
+    memory = estimate.memory
+    moment = f"largest in: {memory.compute_moment}" if memory.compute_moment else ""
+    parts = [
+        ("weights", "weights_bytes", estimate.quant),
+        ("KV cache", "kv_cache_bytes", f"{f.count(memory.kv_cells)} tokens, {_kv_types(estimate)}"),
+        ("recurrent state", "recurrent_state_bytes", ""),
+        ("compute buffer", "compute_buffer_bytes", moment),
+        (
+            "overhead",
+            "overhead_bytes",
+            ", ".join(f"{line.name} {f.byte_size(line.amount_bytes)}" for line in memory.overhead_lines),
+        ),
+    ]
+    return [part for part in parts if getattr(memory, part[1]) or part[2]]
+
+
 def _memory_table(estimate: Estimate) -> Table:
     memory = estimate.memory
-    tokens = f"{f.count(memory.kv_cells)} tokens, {_kv_types(estimate)}"
-    overhead = ", ".join(f"{line.name} {f.byte_size(line.amount_bytes)}" for line in memory.overhead_lines)
     devices = f"on {memory.devices} devices together" if memory.devices > 1 else ""
-    parts = [
-        ("weights", memory.weights_bytes, estimate.quant),
-        ("KV cache", memory.kv_cache_bytes, tokens),
-        ("recurrent state", memory.recurrent_state_bytes, ""),
-        (
-            "compute buffer",
-            memory.compute_buffer_bytes,
-            f"largest in: {memory.compute_moment}" if memory.compute_moment else "",
-        ),
-        ("overhead", memory.overhead_bytes, overhead),
-    ]
+    parts = _parts(estimate)
+    sums = frozenset(range(len(parts), len(parts) + 3))
     total = memory.total_bytes
-    rows = [
-        [name, f.gib(size), f.share(size, total), f.count(size), note] for name, size, note in parts if size or note
-    ]
-    first_sum = len(rows)
-    rows.append(["total", f.gib(total), "", f.count(total), ""])
-    rows.append(["available", f.gib(memory.available_bytes), "", f.count(memory.available_bytes), devices])
-    rows.append(["headroom", f.gib(memory.headroom_bytes), "", f.count(memory.headroom_bytes), ""])
-    return Table(["memory", "GiB", "share", "bytes", "what"], rows, "lrrrl", frozenset(range(first_sum, len(rows))))
-
-
-def _pool_table(memory: Memory) -> list[Block]:
-    if len(memory.pools) < 2:
-        return []
-    rows = [
-        [
-            pool.name,
-            f.gib(pool.total_bytes),
-            f.gib(pool.available_bytes) if pool.available_known else "not stated",
-            f.gib(pool.headroom_bytes) if pool.available_known else "",
+    if len(memory.pools) == 1:
+        rows = [
+            [label, f.gib(size), f.share(size, total), f.count(size), note]
+            for label, size, note in ((label, getattr(memory, name), note) for label, name, note in parts)
         ]
-        for pool in memory.pools
+        rows.append(["total", f.gib(total), "", f.count(total), ""])
+        rows.append(["available", f.gib(memory.available_bytes), "", f.count(memory.available_bytes), devices])
+        rows.append(["headroom", f.gib(memory.headroom_bytes), "", f.count(memory.headroom_bytes), ""])
+        return Table(["memory", "GiB", "share", "bytes", "what"], rows, "lrrrl", sums)
+
+    # Bytes of one memory are no room in the other: what is available is told of each.
+    pools = memory.pools
+    rows = [
+        [label, *(f.gib(getattr(one, name)) for one in (*pools, memory)), f.count(getattr(memory, name)), note]
+        for label, name, note in (*parts, ("total", "total_bytes", ""))
     ]
-    return [Table(["memory of the", "needed GiB", "available GiB", "headroom GiB"], rows, "lrrr")]
+    known = [pool.available_known for pool in pools]
+    rows.append(
+        [
+            "available",
+            *(f.gib(pool.available_bytes) if pool.available_known else "not stated" for pool in pools),
+            *("", "", devices),
+        ]
+    )
+    rows.append(
+        ["headroom", *(f.gib(p.headroom_bytes) if k else "" for p, k in zip(pools, known, strict=True)), "", "", ""]
+    )
+    headers = ["memory", *(f"{pool.name} GiB" for pool in pools), "all GiB", "bytes", "what"]
+    return Table(headers, rows, "l" + "r" * (len(pools) + 2) + "l", sums)
 
 
 def _interval(rate: Rate) -> str:
@@ -87,6 +158,7 @@ def _interval(rate: Rate) -> str:
 
 def _speed_table(estimate: Estimate) -> Table:
     sequences = "" if estimate.batch == 1 else f", {estimate.batch} sequences together"
+    behind = estimate.depth + estimate.prompt_tokens
     rows = [
         [
             what,
@@ -97,6 +169,7 @@ def _speed_table(estimate: Estimate) -> Table:
         ]
         for what, rate in (
             (f"decode at depth {f.count(estimate.depth)}{sequences}", estimate.decode),
+            (f"decode behind the prompt (depth {f.count(behind)}){sequences}", estimate.decode_behind_prompt),
             (f"prefill of {f.count(estimate.prompt_tokens)} tokens", estimate.prefill),
         )
         if rate is estimate.decode or estimate.prompt_tokens
@@ -112,7 +185,7 @@ def _first_token(estimate: Estimate) -> Text:
     sentence = (
         f"First token after {f.duration(estimate.ttft_s)}: {f.count(estimate.prompt_tokens)} prompt tokens at "
         f"{f.rate(estimate.prefill.tokens_per_s)} take {f.duration(prompt)}, the first decode step "
-        f"{f.duration(first_step)}. Then {f.duration(estimate.tpot_s)} per token"
+        f"{f.duration(first_step)}. Then {f.duration(estimate.decode_behind_prompt.time_s)} per token"
     )
     return Text(sentence + (" of each sequence." if estimate.batch > 1 else "."))
 
@@ -133,10 +206,10 @@ def _source_line(source: Source) -> str:
 def estimate(e: Estimate) -> list[Block]:
     """The whole answer."""
     blocks: list[Block] = [
-        Heading(f"{_title(e)}, on {e.hardware_name}"),
+        Heading(f"{title(e)}, on {e.hardware_name}"),
         _verdict(e.memory),
+        *_remedies(e),
         _memory_table(e),
-        *_pool_table(e.memory),
         _speed_table(e),
         _first_token(e),
         *_terms(e.decode, "a decode step"),
@@ -147,78 +220,6 @@ def estimate(e: Estimate) -> list[Block]:
         blocks += [Heading("Assumed"), Items([f"{one.what}: {one.why}" for one in e.assumptions])]
     if e.sources:
         blocks += [Heading("Sources"), Items([_source_line(source) for source in e.sources])]
-    return blocks
-
-
-def _price(row: Candidate) -> tuple[str, str]:
-    if row.price_usd is None:
-        return "?", ""
-    return f.usd(row.price_usd), (row.price_date or "")[:7] + ("*" if row.price_kind == "launch" else "")
-
-
-def _fitting_table(rows: Sequence[Candidate]) -> Table:
-    cells = []
-    for row in rows:
-        price, date = _price(row)
-        mark = "~" if row.decode.parameters_assumed else ""
-        cells.append(
-            [
-                row.name,
-                f"{row.memory.headroom_bytes / f.GIB:.1f}",
-                mark + f.significant(row.decode.tokens_per_s),
-                f"{f.significant(row.decode.low)}-{f.significant(row.decode.high)}",
-                f.significant(row.prefill.tokens_per_s),
-                f.short_duration(row.ttft_s),
-                f.short_duration(row.request_s),
-                price,
-                date,
-            ]
-        )
-    headers = ["machine", "spare GiB", "decode", "80 %", "prefill", "1st token", "all", "price", "of"]
-    return Table(headers, cells, "lrrrrrrrl")
-
-
-def _lacking_table(rows: Sequence[Candidate]) -> Table:
-    cells = [
-        [
-            row.name,
-            f"{row.memory.total_bytes / f.GIB:.1f}",
-            f"{row.memory.available_bytes / f.GIB:.1f}",
-            f.count(row.largest_context) if row.largest_context else "none",
-            *_price(row),
-        ]
-        for row in rows
-    ]
-    return Table(["machine", "needs GiB", "has GiB", "largest context that fits", "price", "of"], cells, "lrrrrl")
-
-
-def comparison(c: Comparison, *, limit: int | None = None, lacking: int | None = None) -> list[Block]:
-    """Machines that fit, at most ``limit`` of them, then at most ``lacking`` of those that do not."""
-    fitting = c.fitting
-    rest = [row for row in c.machines if not row.fits]
-    shown = fitting[:limit]
-    request = f"{f.count(c.prompt_tokens)} prompt tokens, {f.count(c.output_tokens)} output tokens"
-    behind = f.count(c.depth + c.prompt_tokens)
-    blocks: list[Block] = [
-        Heading(f"{_title(c)}; {request}"),
-        Text(f"It fits {len(fitting)} of {len(c.machines)} machines.", "good" if fitting else "bad"),
-    ]
-    if shown:
-        blocks += [
-            _fitting_table(shown),
-            Text(
-                f"Speeds in tok/s: decode behind the prompt (depth {behind}) with its 80 % interval, and prefill. "
-                "'1st token' is the time until it, 'all' the time for the whole answer. '~': no measurement of this "
-                "class of devices; '*': price at launch; '?': not known.",
-                "faint",
-            ),
-        ]
-    if len(shown) < len(fitting):
-        blocks.append(Text(f"{len(fitting) - len(shown)} more fit.", "faint"))
-    if rest and lacking != 0:
-        blocks += [Heading("It does not fit"), _lacking_table(rest[:lacking])]
-        if lacking is not None and lacking < len(rest):
-            blocks.append(Text(f"{len(rest) - lacking} more do not fit.", "faint"))
     return blocks
 
 

@@ -134,6 +134,8 @@ class _Asked(Record):
     ubatch: int
     flash_attention: bool
     engine_options: Mapping[str, Any] = field(hash=False)
+    #: False: nobody stated one, and it is the model's own. Two answers are equal however the context came about.
+    context_given: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,14 +150,18 @@ class Estimate(_Asked):
     hardware_name: str
     memory: Memory
     decode: Rate  #: at ``depth``, all sequences of the batch together
+    decode_behind_prompt: Rate  #: the same at ``depth`` + ``prompt_tokens``, where the answer is written
     prefill: Rate  #: of ``prompt_tokens`` from ``depth``
     ttft_s: float  #: time to the first token: the prompt, then one decode step; loading the model is not in it
     tpot_s: float  #: time per output token of one sequence
     assumptions: tuple[Assumption, ...]
     sources: tuple[Source, ...]
+    largest_context: int | None  #: where it does not fit: the largest context that does; None: none
+    best_quantization: str | None  #: where it does not fit: the usual quantisation that does; None: none
     _nested: ClassVar[Nested] = {
         "memory": Memory.build,
         "decode": Rate.build,
+        "decode_behind_prompt": Rate.build,
         "prefill": Rate.build,
         "assumptions": each(Assumption.build),
         "sources": each(Source.build),
@@ -190,7 +196,8 @@ class Candidate(Row):
 
     id: str
     name: str
-    fits: bool
+    fits: bool  #: the memory has room for it; whether the engine runs there is ``runs``
+    runs: bool  #: the engine has a backend for the machine's device
     memory: Memory
     decode: Rate  #: behind the prompt, where the answer is written
     prefill: Rate
@@ -201,6 +208,8 @@ class Candidate(Row):
     price_usd: float | None
     price_date: str | None
     price_kind: str | None  #: street, list or launch
+    price_covers: str  #: what a price of such a machine buys: system, systems, cards or CPU
+    frontier: bool  #: it fits, and is quicker than every fitting machine with a lower known price
     assumptions: tuple[Assumption, ...]
     sources: tuple[str, ...]  #: keys; ``sizer.source(key)`` says more
     _nested: ClassVar[Nested] = {
@@ -214,7 +223,8 @@ class Candidate(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison(_Asked):
-    """One model on many machines, best first. Has a length, can be indexed and iterated over."""
+    """One model on many machines: those that it fits, best first, then those that it does not fit, then those that the
+    engine does not run on. Has a length, can be indexed and iterated over."""
 
     sort: str  #: request, decode, ttft, price or headroom
     machines: tuple[Candidate, ...]
@@ -222,8 +232,13 @@ class Comparison(_Asked):
 
     @property
     def fitting(self) -> tuple[Candidate, ...]:
-        """The machines that the request fits."""
-        return tuple(row for row in self.machines if row.fits)
+        """The machines that the engine runs on and the request fits."""
+        return tuple(row for row in self.machines if row.fits and row.runs)
+
+    @property
+    def frontier(self) -> tuple[Candidate, ...]:
+        """The quickest machine at each price, cheapest first: every one is quicker than all that cost less."""
+        return tuple(sorted((row for row in self.machines if row.frontier), key=lambda row: row.price_usd or 0.0))
 
     def __len__(self) -> int:
         return len(self.machines)
@@ -239,14 +254,14 @@ class Comparison(_Asked):
         return self.machines[index]
 
     def __str__(self) -> str:
-        from . import _reports, display
+        from . import _comparison_report, display
 
-        return display.to_text(_reports.comparison(self))
+        return display.to_text(_comparison_report.comparison(self))
 
     def __repr__(self) -> str:
         return f"Comparison({self.model} {self.quant}: {len(self.fitting)} of {len(self.machines)} machines fit)"
 
     def _repr_html_(self) -> str:
-        from . import _reports, display
+        from . import _comparison_report, display
 
-        return display.to_html(_reports.comparison(self))
+        return display.to_html(_comparison_report.comparison(self))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from . import _arguments, _core
 from ._arguments import described
 from ._catalogue import as_hardware, as_model
 from ._errors import InvalidValueError, UnknownNameError, WrongTypeError
+
+if TYPE_CHECKING:
+    from . import display
 
 _DEFAULTS: dict[str, Any] = {
     "quant": "Q4_K_M",
@@ -26,6 +30,7 @@ _DEFAULTS: dict[str, Any] = {
     "engine_options": None,
 }
 _LARGEST_GRID = 10_000_000
+_SHOWN_CELLS = 20
 
 
 class Sweep(Mapping[str, Any]):
@@ -66,6 +71,38 @@ class Sweep(Mapping[str, Any]):
     def __repr__(self) -> str:
         axes = ", ".join(f"{name}: {len(values)}" for name, values in self.coords.items())
         return f"Sweep({axes})"
+
+    def _repr_html_(self) -> str:
+        from . import display
+
+        return display.to_html(self._blocks())
+
+    def _blocks(self) -> list[display.Block]:
+        """The grid as a table of its first cells, a cell a row."""
+        from . import display
+        from . import formatting as f
+
+        shown: dict[str, tuple[str, Callable[[Any], str]]] = {
+            "total_bytes": ("total GiB", f.gib),
+            "fits": ("fits", lambda fits: "yes" if fits else "no"),
+            "decode_tokens_per_s": ("decode tok/s", f.significant),
+            "prefill_tokens_per_s": ("prefill tok/s", f.significant),
+            "ttft_s": ("first token", f.short_duration),
+        }
+        cells = math.prod(self.shape)
+        rows = [
+            [f.count(value) if type(value) is int else str(value) for value in values]
+            + [write(self._arrays[name].flat[cell].item()) for name, (_, write) in shown.items()]
+            for cell, values in enumerate(itertools.islice(itertools.product(*self.coords.values()), _SHOWN_CELLS))
+        ]
+        headers = [*self.dims, *(header for header, _ in shown.values())]
+        blocks: list[display.Block] = [
+            display.Heading(repr(self)),
+            display.Table(headers, rows, "l" * len(self.dims) + "r" * len(shown)),
+        ]
+        if cells > len(rows):
+            blocks.append(display.Text(f"{cells - len(rows):,} more cells.", "faint"))
+        return blocks
 
 
 def _is_axis(value: Any) -> bool:

@@ -41,6 +41,7 @@ py::list compare(const sizer::model_entry& model, const std::vector<const sizer:
   for (const sizer::comparison_row& row : rows) {
     py::dict one = to_python(row.estimate);
     one["index"] = row.machine;
+    one["runs"] = sizer::runs_on(asked.engine, machines[row.machine]->machine.devices.front().backend);
     one["request_s"] = number(row.request_time);
     one["largest_context"] = row.largest_context;
     result.append(std::move(one));

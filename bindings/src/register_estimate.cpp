@@ -106,6 +106,7 @@ py::dict to_python(const sizer::estimate_result& result) {
   py::dict plain;
   plain["memory"] = to_python(result.memory);
   plain["decode"] = to_python(result.decode);
+  plain["decode_behind_prompt"] = to_python(result.decode_behind_prompt);
   plain["prefill"] = to_python(result.prefill);
   plain["ttft_s"] = number(result.ttft);
   plain["tpot_s"] = number(result.tpot);

@@ -64,6 +64,7 @@ def test_compare_json(run: Call) -> None:
     assert result.json == sizer.compare(MODEL, prompt_tokens=146760).to_dict()
     row = result.json["machines"][0]
     assert {"id", "name", "fits", "memory", "decode", "prefill", "ttft_s", "price_usd", "price_date"} <= set(row)
+    assert {"runs", "price_covers", "frontier"} <= set(row)
 
 
 def test_compare_filters(run: Call) -> None:
@@ -140,6 +141,12 @@ BAD: list[tuple[str, int, str]] = [
     (f"estimate {MODEL} --on {MACHINE} --engine-option n_cpu_mo=1", 2, "n_cpu_moe"),
     (f"estimate {MODEL} --on {MACHINE} --engine-option kv_unified=maybe", 2, "kv_unified"),
     (f"compare {MODEL} --sort speed", 2, "decode"),
+    (f"compare {MODEL} --limit 0", 2, "limit: got 0, expected at least 1"),
+    (f"compare {MODEL} --limit -3", 2, "limit"),
+    (f"compare {MODEL} --limit some", 2, "limit"),
+    ("models foo", 2, "nearest: "),
+    ("hardware foo", 2, "nearest: "),
+    (f"estimate {MODEL} --on zzz", 2, "nearest: "),
     (f"compare {MODEL} --price-max nan", 2, "price_max"),
     (f"compare {MODEL} --price-max -5", 2, "price_max"),
     ("hardware --memory-min much", 2, "memory_min"),
@@ -183,7 +190,11 @@ def test_help_and_version(run: Call, capsys: pytest.CaptureFixture[str]) -> None
         f"estimate {MODEL} --on rtx-3090-24gb --batch 4 --engine-option n_gpu_layers=10 --kv-type q8_0",
         f"estimate deepseek-v3 --on {MACHINE}",
         f"compare {MODEL} --prompt-tokens 146760 --all",
+        f"compare {MODEL} --sort headroom --batch 64 --context 2048 --limit 300",
         "compare deepseek-v3",
+        "compare deepseek-v3 --engine mlx --all",
+        "estimate llama-4-scout-17b-16e --on rtx-4090-24gb",
+        "estimate deepseek-v3 --on ryzen-9800x3d-rtx-3090-96gb --batch 8 --context 2048",
         "models",
         f"models {MODEL}",
         "models deepseek-v3",
@@ -204,15 +215,29 @@ def test_output_is_plain_without_a_terminal() -> None:
     assert max(map(len, result.stdout.split("\n"))) > 60, "the width does not depend on the environment"
 
 
-def test_a_closed_pipe_is_no_error() -> None:
-    command = [sys.executable, "-m", "sizer", "hardware", "--json"]
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("hardware --json", 0), ("hardware", 0), (f"estimate deepseek-v3 --on {MACHINE}", 1), ("models foo --json", 2)],
+)
+def test_a_closed_pipe_keeps_the_exit_code(line: str, code: int) -> None:
+    command = [sys.executable, "-m", "sizer", *line.split()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        process.stdout.read(10)
+        if line.startswith("hardware"):
+            process.stdout.read(10)
         process.stdout.close()
-        assert process.wait(timeout=120) == 0
-        assert process.stderr.read() == b""
+        assert process.wait(timeout=120) == code
+        told = process.stderr.read()
+        assert told == b"" if code < 2 else told.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("line", ["models foo", "hardware zzz", f"estimate {MODEL} --on 1", "compare qqqqqq"])
+def test_unknown_names_get_at_least_three_near_ones(run: Call, line: str) -> None:
+    error = run(*line.split(), "--json").json["error"]
+    assert error["exit_code"] == 2
+    assert len(error["nearest"]) >= 3
+    assert all(name in error["message"] for name in error["nearest"])
 
 
 def test_internal_errors_are_code_4(run: Call, monkeypatch: pytest.MonkeyPatch) -> None:

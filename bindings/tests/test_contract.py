@@ -16,8 +16,8 @@ MEMORY = (
 DECODE = "tokens_per_s low high ceiling_tokens_per_s bound terms".split()
 PREFILL = "tokens_per_s low high".split()
 TOP = (
-    "memory decode prefill ttft_s tpot_s assumptions sources model hardware quant context kv_type parallel batch "
-    "prompt_tokens output_tokens depth engine ubatch flash_attention engine_options"
+    "memory decode decode_behind_prompt prefill ttft_s tpot_s assumptions sources model hardware quant context "
+    "kv_type parallel batch prompt_tokens output_tokens depth engine ubatch flash_attention engine_options"
 ).split()
 
 
@@ -83,9 +83,12 @@ def test_the_request_is_repeated(estimate: sizer.Estimate) -> None:
     assert (estimate.engine, estimate.flash_attention) == ("llama.cpp", True)
 
 
-def test_arguments_are_keyword_only_and_have_the_defaults_of_the_contract() -> None:
+def test_arguments_have_the_names_and_defaults_of_the_contract() -> None:
     parameters = inspect.signature(sizer.estimate).parameters
-    assert all(one.kind is inspect.Parameter.KEYWORD_ONLY for one in parameters.values())
+    kinds = [one.kind for one in parameters.values()]
+    assert list(parameters)[:2] == ["model", "hardware"]
+    assert set(kinds[:2]) == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    assert set(kinds[2:]) == {inspect.Parameter.KEYWORD_ONLY}
     defaults: dict[str, Any] = {name: one.default for name, one in parameters.items()}
     assert defaults["quant"] == "Q4_K_M"
     assert defaults["kv_type"] == "f16"
@@ -96,6 +99,40 @@ def test_arguments_are_keyword_only_and_have_the_defaults_of_the_contract() -> N
 
 def test_names_may_stand_for_model_and_hardware(estimate: sizer.Estimate) -> None:
     assert sizer.estimate(model="qwen3-coder-30b-a3b", hardware="dgx-spark", context=262144) == estimate
+    assert sizer.estimate("qwen3-coder-30b-a3b", "dgx-spark", context=262144) == estimate
+
+
+def test_model_and_hardware_may_be_positional(small_machine: sizer.Hardware) -> None:
+    both: dict[str, Any] = {"model": "qwen3-coder-30b-a3b", "hardware": small_machine}
+    assert sizer.largest_context(*both.values()) == sizer.largest_context(**both)
+    assert sizer.best_quantization(*both.values(), context=4096) == sizer.best_quantization(**both, context=4096)
+
+
+def test_decode_behind_the_prompt(small_machine: sizer.Hardware) -> None:
+    e = sizer.estimate("llama-3.1-8b", small_machine, context=8192, prompt_tokens=4000, depth=1000)
+    deeper = sizer.estimate("llama-3.1-8b", small_machine, context=8192, prompt_tokens=0, depth=5000)
+    assert e.decode_behind_prompt == deeper.decode == deeper.decode_behind_prompt
+    assert e.decode_behind_prompt.tokens_per_s < e.decode.tokens_per_s
+    assert e.to_dict()["decode_behind_prompt"]["tokens_per_s"] == deeper.decode.tokens_per_s
+
+
+def test_a_context_that_nobody_stated_is_told_apart(small_machine: sizer.Hardware) -> None:
+    own, stated = (sizer.estimate("llama-3.1-8b", small_machine, context=n) for n in (None, 131072))
+    assert own == stated
+    assert (own.context_given, stated.context_given) == (False, True)
+
+
+def test_what_would_fit(small_machine: sizer.Hardware) -> None:
+    e = sizer.estimate("qwen3-coder-30b-a3b", small_machine, context=131072, kv_type="q8_0")
+    assert not e.fits
+    assert e.largest_context == sizer.largest_context("qwen3-coder-30b-a3b", small_machine, kv_type="q8_0")
+    assert e.best_quantization == sizer.best_quantization(
+        "qwen3-coder-30b-a3b", small_machine, context=131072, kv_type="q8_0"
+    )
+    assert e.best_quantization is not None
+    small = sizer.estimate("qwen3-coder-30b-a3b", small_machine, context=4096)
+    assert small.fits
+    assert (small.largest_context, small.best_quantization) == (None, None)
 
 
 def test_what_is_not_said_is_clamped_to_the_context(small_model: sizer.Model, small_machine: sizer.Hardware) -> None:
@@ -163,9 +200,9 @@ def test_kv_type_means_both_halves_of_the_cache(small_machine: sizer.Hardware) -
 def test_compare() -> None:
     c = sizer.compare("qwen3-coder-30b-a3b", prompt_tokens=146760)
     assert len(c) == len(sizer.machines())
-    fits = [row.fits for row in c]
-    assert fits == sorted(fits, reverse=True), "those that fit come first"
-    times = [row.request_s for row in c if row.fits]
+    order = [(row.runs, row.runs and row.fits) for row in c]
+    assert order == sorted(order, reverse=True), "those that fit come first, those that the engine cannot use last"
+    times = [row.request_s for row in c.fitting]
     assert times == sorted(times)
     for row in c.fitting:
         assert row.request_s == pytest.approx(row.ttft_s + 256 * row.tpot_s)

@@ -63,6 +63,49 @@ def test_a_report_explains_the_answer(small_model: sizer.Model, small_machine: s
     assert "headroom" in str(too_big)
 
 
+def test_the_verdict_on_a_card_speaks_of_its_memory(small_model: sizer.Model, small_machine: sizer.Hardware) -> None:
+    e = sizer.estimate("llama-3.1-8b", small_machine, context=8192)
+    device, host = e.memory.pools
+    verdict = f"{device.total_bytes / 2**30:.1f} of 22.0 GiB of device memory, plus {host.total_bytes / 2**30:.1f} GiB"
+    assert f"It fits: {verdict} in the host's RAM (its size is not stated)." in " ".join(str(e).split())
+    assert "device GiB" in str(e)
+    assert f"{e.memory.available_bytes:,}" not in str(e), "the host's part is no room on the device"
+    assert formatting.gib(e.memory.available_bytes) not in str(e)
+    stated = small_machine.replace(host_memory_gib=64, host_usable_gib=60, host_bandwidth_gb_per_s=80)
+    assert "of 60.0 GiB in the host's RAM." in str(sizer.estimate("llama-3.1-8b", stated, context=8192))
+    assert "usable memory and leaves" in str(sizer.estimate(small_model, "dgx-spark")), "unified memory is one pool"
+
+
+def test_what_does_not_fit_is_told_what_would(small_machine: sizer.Hardware) -> None:
+    e = sizer.estimate("qwen3-coder-30b-a3b", small_machine, context=131072, kv_type="q8_0")
+    report = " ".join(str(e).split())
+    assert f"at Q4_K_M, a context of up to {e.largest_context:,} tokens" in report
+    assert f"at the context of 131,072, {e.best_quantization}" in report
+    assert "n_gpu_layers" in report
+    assert "n_cpu_moe" in report
+    assert "n_gpu_layers" not in str(e.replace(engine="vllm"))
+    nothing = str(sizer.estimate("deepseek-v3", "ryzen-9800x3d-rtx-3090-96gb"))
+    assert "no context fits at Q4_K_M" in nothing
+    assert "no usual quantisation fits" in nothing
+    assert "n_gpu_layers" not in nothing, "device and host together are too small"
+    assert "What would fit" not in str(sizer.estimate("llama-3.1-8b", small_machine, context=4096))
+
+
+def test_decode_behind_the_prompt_has_its_own_row(small_model: sizer.Model, small_machine: sizer.Hardware) -> None:
+    e = sizer.estimate(small_model, small_machine, prompt_tokens=3000, depth=100)
+    assert "decode behind the prompt (depth 3,100)" in str(e)
+    assert "behind the prompt" not in str(sizer.estimate(small_model, small_machine, prompt_tokens=0))
+
+
+def test_the_context_that_nobody_gave_is_named() -> None:
+    note = "context 131,072 (the model's own, because none was given)"
+    for context, told in ((None, True), (131072, False)):
+        options: dict[str, Any] = {"context": context}
+        assert (note in " ".join(str(sizer.estimate("llama-3.1-8b", "dgx-spark", **options)).split())) is told
+        comparison = sizer.compare("llama-3.1-8b", machines=["dgx-spark"], **options)
+        assert (note in " ".join(str(comparison).split())) is told
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 140])
 def test_reports_keep_to_the_width(width: int, small_machine: sizer.Hardware) -> None:
     from sizer import _reports

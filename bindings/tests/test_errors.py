@@ -233,8 +233,10 @@ def test_other_bad_arguments(small_model: sizer.Model) -> None:
         sizer.best_quantization(model=small_model, hardware="dgx-spark", candidates=[])
     with pytest.raises(sizer.UnknownNameError):
         sizer.best_quantization(model=small_model, hardware="dgx-spark", candidates=["Q4"])
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"estimate\(\) got an unexpected keyword argument 'contxt'; nearest: context"):
         sizer.estimate(model=small_model, hardware="dgx-spark", contxt=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="nearest: hardware"):
+        sizer.largest_context(small_model, hardwar="dgx-spark")  # type: ignore[call-arg]
     with pytest.raises(sizer.WrongTypeError):
         sizer.Model.from_dict([1])  # type: ignore[arg-type]
     with pytest.raises(sizer.DataError):

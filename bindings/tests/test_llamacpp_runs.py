@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import sizer
 
 DATA = Path(__file__).resolve().parents[2] / "tests" / "golden" / "data"

@@ -79,6 +79,16 @@ def test_bad_axes(options: dict[str, Any], error: type[Exception]) -> None:
         sizer.sweep("llama-3.1-8b", "dgx-spark", **options)
 
 
+def test_a_notebook_shows_the_first_cells() -> None:
+    s = sizer.sweep(["llama-3.1-8b"], ["dgx-spark", "rtx-3090-24gb"], context=list(range(1024, 16 * 1024, 1024)))
+    html = s._repr_html_()
+    assert html.count("<tr>") == 1 + 20
+    assert "10 more cells" in html
+    for expected in ("dgx-spark", "15,360", "total GiB", "decode tok/s", "first token"):
+        assert expected in html
+    assert "more cells" not in sizer.sweep("llama-3.1-8b", "dgx-spark")._repr_html_()
+
+
 def test_an_unknown_array_is_named() -> None:
     with pytest.raises(sizer.UnknownNameError, match="total_bytes"):
         sizer.sweep("llama-3.1-8b", "dgx-spark")["total_byte"]

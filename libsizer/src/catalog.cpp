@@ -244,7 +244,8 @@ std::string resolve(const char* what, std::string_view name, const name_index& i
     throw explained_name_error{what, std::string{name}, "which several carry", found->second};
   }
   explain(wanted);
-  throw unknown_name_error{what, std::string{name}, nearest_names(name, std::span<const known_name>{index.known})};
+  throw unknown_name_error{what, std::string{name},
+                           nearest_names(name, std::span<const known_name>{index.known}, 5, 3)};
 }
 
 template <class Entry>
@@ -258,9 +259,9 @@ std::vector<std::string> ids_of(const entry_map<Entry>& entries) {
 }  // namespace
 }  // namespace detail
 
-explained_name_error::explained_name_error(std::string what, std::string name, const std::string& reason,
+explained_name_error::explained_name_error(std::string what, std::string name, std::string reason,
                                            std::vector<std::string> nearest)
-    : unknown_name_error{std::move(what), std::move(name), std::move(nearest)}, reason_{reason} {
+    : unknown_name_error{std::move(what), std::move(name), std::move(nearest)}, reason_{std::move(reason)} {
   message_ = looked_up() + ": got '" + this->name() + "', " + reason_;
   if (!this->nearest().empty()) message_ += "; nearest: " + detail::listed(this->nearest());
 }

@@ -172,7 +172,7 @@ template <class Rules>
 /// A date as YYYY, YYYY-MM or YYYY-MM-DD, as exact as it is known; the day within its month's longest length.
 [[nodiscard]] inline std::string read_date(const json_node& node) {
   static constexpr std::array<int, 12> days{31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  const std::string date = node.text();
+  std::string date = node.text();
   bool good = date.size() == 4 || date.size() == 7 || date.size() == 10;
   for (std::size_t i = 0; i < date.size() && good; ++i) good = (i == 4 || i == 7) ? date[i] == '-' : is_digit(date[i]);
   if (good && date.size() >= 7) {

@@ -361,9 +361,7 @@ model_shape shape_from_gguf_metadata(const gguf_metadata& metadata, const gguf_t
   read_recurrent(keys, shape);
   read_experts(keys, facts, shape);
   read_mixers(keys, shape);
-  if (!shape.experts && !shape.d_ff.empty() && *std::max_element(shape.d_ff.begin(), shape.d_ff.end()) == 0) {
-    shape.feed_forwards = {{feed_forward_kind::none, 1}};
-  } else if (!shape.experts && shape.d_ff.empty()) {
+  if (!shape.experts && (shape.d_ff.empty() || *std::max_element(shape.d_ff.begin(), shape.d_ff.end()) == 0)) {
     shape.feed_forwards = {{feed_forward_kind::none, 1}};
   }
 

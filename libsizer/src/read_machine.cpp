@@ -26,7 +26,7 @@ struct figure_reader {
 };
 
 std::string read_kind(const json_node& node) {
-  const std::string kind = node.text();
+  std::string kind = node.text();
   for (const std::string_view known : machine_kinds) {
     if (kind == known) return kind;
   }
@@ -237,7 +237,7 @@ Element beside(const std::vector<Element>& list, std::size_t i) {
 }  // namespace
 
 std::string read_id(const json_node& node) {
-  const std::string id = node.text();
+  std::string id = node.text();
   bool good = !id.empty() && id.size() <= longest_compared_name;
   char previous = '-';
   for (const char c : id) {

@@ -15,7 +15,7 @@ constexpr std::array<std::string_view, 2> sizing_states{"complete", "partial"};
 void read_sizing(const json_node& node, model_entry& entry) {
   const json_object object{node, {"status", "why"}};
   object.field("status", entry.sizing_status, [](const json_node& n) {
-    const std::string status = n.text();
+    std::string status = n.text();
     if (status != sizing_states[0] && status != sizing_states[1]) n.fail("one of " + listed(sizing_states));
     return status;
   });

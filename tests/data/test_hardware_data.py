@@ -68,7 +68,7 @@ def test_file_validates(path):
     jsonschema.validate(MACHINES[path.stem], schema, cls=jsonschema.Draft7Validator)
 
 
-@pytest.mark.parametrize("path", FILES + [NOT_SOLD, SCHEMA, NOT_SOLD_SCHEMA], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*FILES, NOT_SOLD, SCHEMA, NOT_SOLD_SCHEMA], ids=lambda p: p.stem)
 def test_file_is_canonical(path):
     text = path.read_bytes().decode("ascii")
     seen = []
@@ -93,8 +93,9 @@ def test_names_resolve_to_one_machine():
         assert machine["aliases"] == sorted(machine["aliases"]), machine["id"]
 
 
-MISSION_NAMES = """dgx-spark 2x-dgx-spark m2-ultra m3-ultra m3-ultra-512gb 2x-rx-7900-xtx threadripper-2x-rx-7900-xtx strix-halo
-mi300x current-64gb-unified unified-64gb asus-rog-flow-z13 raspberry-pi-5 mac-mini ryzen-9800x3d rtx-3090""".split()
+MISSION_NAMES = """dgx-spark 2x-dgx-spark m2-ultra m3-ultra m3-ultra-512gb 2x-rx-7900-xtx threadripper-2x-rx-7900-xtx
+strix-halo mi300x current-64gb-unified unified-64gb asus-rog-flow-z13 raspberry-pi-5 mac-mini ryzen-9800x3d
+rtx-3090""".split()
 
 
 def test_names_of_the_mission_resolve():
@@ -172,7 +173,7 @@ def test_apple_working_set_rules():
 
 
 def test_geforce_tensor_rates_are_dense_and_half_rate():
-    """FP32 accumulate runs at half rate on GeForce from Ampere on; a sparse or FP16-accumulate figure would be 2x or 4x."""
+    """FP32 accumulate is half rate on GeForce from Ampere on; a sparse or FP16-accumulate figure would be 2x or 4x."""
     checked = 0
     for key, machine in MACHINES.items():
         for device in machine["devices"]:

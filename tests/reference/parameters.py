@@ -1,9 +1,9 @@
 """Parameter counts of catalogue models, written a second time.
 
-Nothing here is shared with the C++ library: the formulas come from the tensor lists of the architectures (one function a
-mixer, one a feed-forward kind), so that a wrong shape in `data/models` or a wrong inventory in `model/` shows up as a
-difference. The unit is one stored parameter, that is one element of one tensor of the published weights. Standard library
-only; `python3 tests/reference/parameters.py data/models` prints the table.
+Nothing here is shared with the C++ library: the formulas come from the tensor lists of the architectures (one function
+a mixer, one a feed-forward kind), so that a wrong shape in `data/models` or a wrong inventory in `model/` shows up as a
+difference. The unit is one stored parameter, that is one element of one tensor of the published weights. Standard
+library only; `python3 tests/reference/parameters.py data/models` prints the table.
 """
 from __future__ import annotations
 
@@ -87,7 +87,8 @@ def attention(arch, layer, kind):
 
 def latent_attention(arch, layer):
     d, heads, shape = arch["d_model"], pick(arch["n_heads"], layer), arch["latent"]
-    rank, rope, nope, value = shape["kv_lora_rank"], shape["qk_rope_head_dim"], shape["qk_nope_head_dim"], shape["v_head_dim"]
+    rank, value = shape["kv_lora_rank"], shape["v_head_dim"]
+    rope, nope = shape["qk_rope_head_dim"], shape["qk_nope_head_dim"]
     q_rank = shape.get("q_lora_rank", 0)
     query = d * q_rank + q_rank + q_rank * heads * (nope + rope) if q_rank else d * heads * (nope + rope)
     return query + d * (rank + rope) + rank + rank * heads * (nope + value) + heads * value * d
@@ -158,8 +159,10 @@ def feed_forward(arch, layer, kind):
 def block(arch, layer, mixer, feed_forward_kind):
     family, d = arch["family"], arch["d_model"]
     total = 0
-    has_mixer = mixer != "none" and not (mixer in ("full", "sliding", "chunked") and pick(arch.get("n_heads"), layer) == 0)
-    has_feed_forward = feed_forward_kind == "moe" or (feed_forward_kind == "dense" and pick(arch.get("d_ff"), layer) > 0)
+    lists_heads = mixer in ("full", "sliding", "chunked")
+    has_mixer = mixer != "none" and not (lists_heads and pick(arch.get("n_heads"), layer) == 0)
+    is_dense, is_moe = feed_forward_kind == "dense", feed_forward_kind == "moe"
+    has_feed_forward = is_moe or (is_dense and pick(arch.get("d_ff"), layer) > 0)
     if family in NORMS_PER_LAYER:
         norms = NORMS_PER_LAYER[family]
         if family == "falcon" and pick(arch["n_kv_heads"], layer) > 1:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from .. import __version__
 from .._errors import DataError, SizerError, UnknownNameError
 from . import compare, estimate, hardware, models, validate
-from .output import Output
+from .output import Output, abandon
 
 YES, NO, USAGE, BAD_DATA, INTERNAL = range(5)
 
@@ -75,12 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     output = Output(json="--json" in given)
     try:
-        code = _run(given, output)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        # The reader has seen enough (`sizer models | head`). Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _run(given, output)
+    except BrokenPipeError:  # of the help: there is no answer to give a code for
+        abandon(sys.stdout)
         return YES
 
 
@@ -96,7 +93,7 @@ def _run(given: Sequence[str], output: Output) -> int:
         return BAD_DATA
     except SizerError as error:
         failure = _failure(error, type(error).__name__, USAGE)
-        if isinstance(error, UnknownNameError) and error.field in _LISTS and not error.nearest:
+        if isinstance(error, UnknownNameError) and error.field in _LISTS:
             failure["message"] += f"; `sizer {_LISTS[error.field]}` lists what is known"
         output.error(failure)
         return USAGE

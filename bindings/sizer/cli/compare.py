@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import argparse
 
-from .. import _reports
+from .. import _comparison_report
 from .._arguments import real
-from .._errors import UnknownNameError
+from .._errors import InvalidValueError, UnknownNameError
 from .._estimate import SORT_KEYS, compare
 from .options import add_request, integer, number, request
 from .output import Output
 
-_SHOWN_LACKING = 5
+_SHOWN, _SHOWN_LACKING = 10, 5
+_HOW = "--limit N shows more and --all each of them, --sort price the cheapest, --price-max USD those within a budget"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--price-max", metavar="USD", help="only machines with a known price up to this")
     parser.add_argument("--sort", default="request", metavar="KEY", help=f"{', '.join(SORT_KEYS)} (default request)")
-    parser.add_argument("--all", action="store_true", help="show every machine, also those that it does not fit")
-    parser.add_argument("--limit", metavar="N", help="machines shown at most (default 30)")
+    parser.add_argument(
+        "--all", action="store_true", help="show every machine in a row of its own, also those that it does not fit"
+    )
+    parser.add_argument("--limit", metavar="N", help=f"machines shown at most (default {_SHOWN})")
     add_request(parser)
 
 
@@ -40,7 +43,9 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """Answers, and returns the exit code."""
     if options.sort not in SORT_KEYS:
         raise UnknownNameError("sort", options.sort, SORT_KEYS)
-    limit = None if options.limit is None else max(integer("limit", options.limit), 0)
+    limit = None if options.limit is None else integer("limit", options.limit)
+    if limit is not None and limit < 1:
+        raise InvalidValueError("limit", str(limit), "at least 1")
     answer = compare(options.model, machines=options.machines, sort=options.sort, **request(options))
     if options.price_max is not None:
         most = real("price_max", number("price_max", options.price_max))
@@ -50,8 +55,9 @@ def run(options: argparse.Namespace, output: Output) -> int:
     if output.json and limit is not None:
         shown = answer.replace(machines=answer.machines[:limit])
     if options.all:
-        blocks = _reports.comparison(answer, limit=limit)
+        blocks = _comparison_report.comparison(answer, limit=limit, lacking=None, everything=True, how=_HOW)
     else:
-        blocks = _reports.comparison(answer, limit=30 if limit is None else limit, lacking=_SHOWN_LACKING)
+        most_rows = _SHOWN if limit is None else limit
+        blocks = _comparison_report.comparison(answer, limit=most_rows, lacking=_SHOWN_LACKING, how=_HOW)
     output.answer(shown.to_dict(), blocks)
     return 0 if answer.fitting else 1

@@ -27,18 +27,32 @@ class Output:
         if self.json:
             self.print_json(plain)
         else:
-            print(_encodable(display.to_text(blocks, width=_width(), colour=_colour())))
+            _print(_encodable(display.to_text(blocks, width=_width(), colour=_colour())))
 
     def error(self, described: dict[str, Any]) -> None:
         """Prints what went wrong."""
         if self.json:
             self.print_json({"schema_version": 1, "error": described})
         message = _encodable("sizer: error: " + " ".join(described["message"].split("\n")), sys.stderr)
-        print(message, file=sys.stderr)
+        _print(message, sys.stderr)
 
     def print_json(self, plain: dict[str, Any]) -> None:
         """Prints JSON that any reader takes: ASCII, no NaN."""
-        print(json.dumps(plain, indent=2, ensure_ascii=True, allow_nan=False))
+        _print(json.dumps(plain, indent=2, ensure_ascii=True, allow_nan=False))
+
+
+def _print(text: str, stream: Any = None) -> None:
+    """To stdout or another stream. A reader who has seen enough (`| head`) does not change the exit code."""
+    to = stream or sys.stdout
+    try:
+        print(text, file=to, flush=True)
+    except BrokenPipeError:
+        abandon(to)
+
+
+def abandon(stream: Any) -> None:
+    """Sends what is left for a closed pipe nowhere; Python would complain once more when it closes the stream."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _width() -> int:

@@ -14,6 +14,8 @@
 #include <sizer/memory/quantization.hpp>
 #include <sizer/memory/weights.hpp>
 #include <sizer/model/architecture.hpp>
+#include <sizer/model/family.hpp>
+#include <sizer/speed/device_rates.hpp>
 #include <sizer/speed/offload.hpp>
 #include <sizer/speed/parameters.hpp>
 #include <sizer/speed/rate.hpp>
@@ -31,10 +33,11 @@ struct assumption {
 
 struct estimate_result {
   memory_breakdown memory;
-  rate_estimate decode;   ///< at workload.depth, workload.batch sequences together
-  rate_estimate prefill;  ///< of workload.prompt_tokens from workload.depth
-  seconds ttft{};         ///< prefill of the prompt and one decode step after it; loading the model is not in it
-  seconds tpot{};         ///< per output token of one sequence, at workload.depth
+  rate_estimate decode;                ///< at workload.depth, workload.batch sequences together
+  rate_estimate decode_behind_prompt;  ///< the same at depth + prompt_tokens, where the answer is written
+  rate_estimate prefill;               ///< of workload.prompt_tokens from workload.depth
+  seconds ttft{};  ///< prefill of the prompt and one decode step after it; loading the model is not in it
+  seconds tpot{};  ///< per output token of one sequence, at workload.depth
   std::vector<assumption> assumptions;
   std::vector<std::string> sources;  ///< keys of data/sources.json behind the machine's figures, each once
 };
@@ -51,9 +54,21 @@ inline void note(estimate_result& result, const char* what, figure_kind kind, co
   result.sources.push_back(source);
 }
 
-/// Lists what the figures of the machine rest on.
-inline void explain(estimate_result& result, const machine& machine) {
+/// Lists what the figures of the machine rest on, and where the request leaves what is known.
+inline void explain(estimate_result& result, const architecture& model, const machine& machine, const engine& engine) {
   const device& target = machine.devices.front();
+  if (!runs_on(engine.kind, target.backend)) {
+    result.assumptions.push_back(
+        {"engine", std::string{to_string(engine.kind)} +
+                       " does not run on this device; the figures are what its rules would give"});
+  }
+  if (find_family(model.shape.family) == nullptr) {
+    result.assumptions.push_back(
+        {"family", "'" + model.shape.family + "' is not known; optional tensors are those of a plain transformer"});
+  }
+  if (rates_of(target).matrix_assumed) {
+    result.assumptions.push_back({"compute rate", "none is stated for this device; taken from its memory bandwidth"});
+  }
   note(result, "usable memory", target.memory.usable.kind, target.memory.usable.source, target.memory.usable.note);
   note(result, "memory bandwidth", target.memory.bandwidth_spec.kind, target.memory.bandwidth_spec.source,
        target.memory.bandwidth_spec.note);
@@ -92,15 +107,18 @@ inline void explain(estimate_result& result, const machine& machine) {
   result.decode = placed_decode(model, weights, machine, engine, work, parameters);
   result.prefill = placed_prefill(model, weights, machine, engine, work, parameters);
 
-  workload after_prompt = work;
-  after_prompt.depth = work.depth + work.prompt_tokens;
-  after_prompt.batch = 1;
-  const rate_estimate first_token = after_prompt.depth == work.depth && work.batch == 1
-                                        ? result.decode
-                                        : placed_decode(model, weights, machine, engine, after_prompt, parameters);
-  result.ttft = result.prefill.time + first_token.time;
+  workload behind_prompt = work;
+  behind_prompt.depth = work.depth + work.prompt_tokens;
+  result.decode_behind_prompt = work.prompt_tokens == 0
+                                    ? result.decode
+                                    : placed_decode(model, weights, machine, engine, behind_prompt, parameters);
+  behind_prompt.batch = 1;
+  const seconds first_token = work.batch == 1
+                                  ? result.decode_behind_prompt.time
+                                  : placed_decode(model, weights, machine, engine, behind_prompt, parameters).time;
+  result.ttft = result.prefill.time + first_token;
   result.tpot = result.decode.time;
-  detail::explain(result, machine);
+  detail::explain(result, model, machine, engine);
   if (machine.devices.front().backend != backend::cpu && host_share(model, weights, engine) > 0.0) {
     const bool stated = machine.host_memory.has_value() || machine.devices.front().memory.unified;
     result.assumptions.push_back(

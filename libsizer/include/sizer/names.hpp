@@ -126,22 +126,23 @@ inline constexpr std::size_t longest_compared_name = 128;
 }
 
 /// Ids of the known names nearest to `name`, best first, each id once.
-/// @param most  how many to return at most
+/// @param most   how many to return at most
+/// @param least  how many to return even if they are not alike, for somebody who has to see what names look like
 [[nodiscard]] inline std::vector<std::string> nearest_names(std::string_view name, std::span<const known_name> known,
-                                                            std::size_t most = 5) {
+                                                            std::size_t most = 5, std::size_t least = 0) {
   // Below a third alike, a suggestion reads as noise ("banana" would suggest "bamba").
   constexpr double least_alike = 0.34;
   std::vector<std::pair<double, std::string_view>> ranked;
   for (const known_name& candidate : known) {
     const double alike = name_similarity(name, candidate.text);
-    if (alike >= least_alike) ranked.emplace_back(alike, candidate.id);
+    if (alike >= least_alike || least > 0) ranked.emplace_back(alike, candidate.id);
   }
   std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
     return a.first != b.first ? a.first > b.first : a.second < b.second;
   });
   std::vector<std::string> nearest;
   for (const auto& [alike, id] : ranked) {
-    if (nearest.size() == most) break;
+    if (nearest.size() == most || (alike < least_alike && nearest.size() >= least)) break;
     if (std::find(nearest.begin(), nearest.end(), id) == nearest.end()) nearest.emplace_back(id);
   }
   return nearest;
@@ -150,11 +151,11 @@ inline constexpr std::size_t longest_compared_name = 128;
 /// The same over plain names.
 [[nodiscard]] inline std::vector<std::string> nearest_names(std::string_view name,
                                                             std::span<const std::string_view> known,
-                                                            std::size_t most = 5) {
+                                                            std::size_t most = 5, std::size_t least = 0) {
   std::vector<known_name> names;
   names.reserve(known.size());
   for (const std::string_view text : known) names.push_back({std::string{text}, std::string{text}});
-  return nearest_names(name, std::span<const known_name>{names}, most);
+  return nearest_names(name, std::span<const known_name>{names}, most, least);
 }
 
 }  // namespace v0

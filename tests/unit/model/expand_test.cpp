@@ -186,3 +186,15 @@ TEST_CASE("a refused value and its range are stated") {
   shape.n_layers = -3;
   CHECK_THROWS_WITH_AS((void)make_architecture(shape), "n_layers: got -3, expected 1 to 4096", value_error);
 }
+
+TEST_CASE("query heads share key heads evenly") {
+  model_shape shape;
+  shape.n_layers = 2;
+  shape.d_model = 64;
+  shape.vocab_size = 100;
+  shape.context_length = 128;
+  shape.n_heads = {8};
+  shape.n_kv_heads = {3};
+  shape.d_ff = {128};
+  CHECK_THROWS_AS(static_cast<void>(make_architecture(shape)), value_error);
+}

@@ -89,7 +89,7 @@ struct source_info {
 /// A name that stands for nothing, with a reason worth telling: a machine that was never sold, or an alias of several.
 class explained_name_error : public unknown_name_error {
  public:
-  explained_name_error(std::string what, std::string name, const std::string& reason, std::vector<std::string> nearest);
+  explained_name_error(std::string what, std::string name, std::string reason, std::vector<std::string> nearest);
   /// The message with the reason in it.
   [[nodiscard]] const char* what() const noexcept override { return message_.c_str(); }
   [[nodiscard]] const std::string& reason() const noexcept { return reason_; }

@@ -39,7 +39,7 @@ struct gguf_tensor_facts {
 /// The model a GGUF file describes. Windows, periods and expert layers that the family fixes in llama.cpp and the file
 /// does not state are filled in.
 /// @throws data_error naming the key, when a key that the shape needs is missing or out of range
-[[nodiscard]] model_shape shape_from_gguf_metadata(const gguf_metadata& keys, const gguf_tensor_facts& facts = {});
+[[nodiscard]] model_shape shape_from_gguf_metadata(const gguf_metadata& metadata, const gguf_tensor_facts& facts = {});
 
 }  // namespace v0
 }  // namespace sizer

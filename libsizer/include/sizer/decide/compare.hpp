@@ -33,10 +33,6 @@ struct comparison_row {
                                                          const quantization& quant, const workload& request,
                                                          const std::function<engine(const machine&)>& engine_for) {
   const workload work = checked(request, model.shape.context_length);
-  workload behind_prompt = work;
-  behind_prompt.depth = work.depth + work.prompt_tokens;
-  behind_prompt.prompt_tokens = 0;
-  behind_prompt.output_tokens = 0;
   const weights_by_type weights = sizer::weights(model, quant);
 
   std::vector<comparison_row> rows;
@@ -50,7 +46,7 @@ struct comparison_row {
     comparison_row row;
     row.machine = i;
     row.estimate = estimate(model, weights, candidate, work, runtime, parameters);
-    row.estimate.decode = placed_decode(model, weights, candidate, runtime, behind_prompt, parameters);
+    row.estimate.decode = row.estimate.decode_behind_prompt;
     row.estimate.tpot = row.estimate.decode.time;
     row.request_time = row.estimate.ttft + row.estimate.tpot * static_cast<double>(work.output_tokens);
     if (!row.estimate.memory.fits()) row.largest_context = largest_context(model, weights, candidate, work, runtime);

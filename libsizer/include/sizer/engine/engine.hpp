@@ -9,6 +9,7 @@
 
 #include <sizer/engine/llama_cpp.hpp>
 #include <sizer/error.hpp>
+#include <sizer/hardware/machine.hpp>
 #include <sizer/workload.hpp>
 
 namespace sizer {
@@ -64,6 +65,14 @@ struct engine {
   if (name == "vllm") return engine_kind::vllm;
   if (name == "mlx" || name == "mlx-lm") return engine_kind::mlx;
   throw unknown_name_error{"engine", std::string{name}, {"llama.cpp", "ollama", "lm-studio", "vllm", "mlx"}};
+}
+
+/// Whether the runtime has kernels for that backend (its own documentation, 2026).
+[[nodiscard]] constexpr bool runs_on(engine_kind kind, backend where) noexcept {
+  if (where == backend::other) return false;
+  if (kind == engine_kind::mlx) return where == backend::metal;
+  if (kind == engine_kind::vllm) return where != backend::metal && where != backend::vulkan;
+  return where != backend::hpu;
 }
 
 /// A runtime as it starts when its user sets nothing but the workload, which must be a checked one: its context is

@@ -43,7 +43,7 @@ class compute_graph : private graph_inputs {
   }
 
   /// What decides a layer's run, together with the free blocks it starts from.
-  struct layer_key {
+  struct layer_key {  // NOLINT(cppcoreguidelines-pro-type-member-init): always made whole, but in seen_
     const layer* block;
     std::int64_t ahead;  ///< distance to the layer whose history is read ahead; -1: none
     bool rope;
@@ -62,7 +62,7 @@ class compute_graph : private graph_inputs {
              later.host == o.later.host && later.device == o.later.device && *block == *o.block;
     }
   };
-  struct seen_layer {
+  struct seen_layer {  // NOLINT(cppcoreguidelines-pro-type-member-init): clearing all of seen_ costs time
     layer_key key;
     std::array<graph_arena::snapshot, 2> before, after;
     graph_tensor hidden, carried;

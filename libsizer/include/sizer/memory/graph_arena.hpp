@@ -73,6 +73,7 @@ inline constexpr std::int64_t largest_tensor = std::int64_t{1} << 54;
 /// Free blocks in address order; the last one has no end.
 class graph_arena {
  public:
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only the first n_free_ blocks are read
   graph_arena() noexcept { free_[0] = {0, endless}; }
 
   /// Places `size` bytes and returns their offset.

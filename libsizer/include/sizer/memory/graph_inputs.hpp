@@ -263,7 +263,7 @@ class graph_inputs {
   later_readers later_;
   std::int64_t later_until_ = -2;  ///< `later_` holds for the layers in front of this one
   std::size_t n_landmarks_ = 0;
-  std::array<std::int64_t, 8> landmarks_;  ///< layers that read something no layer before them reads
+  std::array<std::int64_t, 8> landmarks_{};  ///< layers that read something no layer before them reads
 };
 
 }  // namespace detail

@@ -85,7 +85,7 @@ struct later_readers {
 
 /// Inputs that the last split of a layer copies for the layers that it reaches into, in that order.
 struct input_list {
-  std::array<tensor_id, n_graph_inputs + 1> ids;
+  std::array<tensor_id, n_graph_inputs + 1> ids{};
   std::size_t n = 0;
 
   void add(tensor_id input) noexcept {
@@ -99,6 +99,7 @@ struct input_list {
 /// The tensors of one layer. Reused from layer to layer; holds no heap memory.
 class graph_tape {
  public:
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only what has been made is read
   graph_tape() noexcept {
     for (tensor_id id = 0; id < tape_first; ++id) {
       at(id) = graph_tensor::make(graph_tensor::kind::absent, 0, graph_side::follow, compute_moment::nothing);

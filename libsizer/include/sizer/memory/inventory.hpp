@@ -3,6 +3,7 @@
 /// From a model to its tensors. Shapes follow the tensor creation in llama.cpp's `src/models/*.cpp`, read at
 /// unslothai/llama.cpp@d32676d77426 (an upstream tree of 2026-08); which optional tensors exist is model/family.hpp's.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -52,15 +53,15 @@ class inventory_builder : private group_writer {
     }
     if (shape_.n_mtp_layers == 0) return;
     layer key = model.layers.back();
-    for (auto block = model.layers.rbegin(); block != model.layers.rend(); ++block) {
-      if (has_attention(block->mixer)) {  // the prediction block is an attention block, also behind a recurrent layer
-        key.n_heads = block->n_heads;
-        key.n_kv_heads = block->n_kv_heads;
-        key.head_dim_k = block->head_dim_k;
-        key.head_dim_v = block->head_dim_v;
-        key.mixer = block->mixer == mixer_kind::latent ? mixer_kind::latent : mixer_kind::full;
-        break;
-      }
+    // The prediction block is an attention block, also behind a recurrent layer.
+    const auto block = std::find_if(model.layers.rbegin(), model.layers.rend(),
+                                    [](const layer& one) { return has_attention(one.mixer); });
+    if (block != model.layers.rend()) {
+      key.n_heads = block->n_heads;
+      key.n_kv_heads = block->n_kv_heads;
+      key.head_dim_k = block->head_dim_k;
+      key.head_dim_v = block->head_dim_v;
+      key.mixer = block->mixer == mixer_kind::latent ? mixer_kind::latent : mixer_kind::full;
     }
     key.owns_kv_cache = key.mixer == mixer_kind::latent && shape_.indexer_head_dim > 0;
     if (family_.mtp_dense && !shape_.d_ff.empty()) {

@@ -198,7 +198,7 @@ inline std::string upper_case(std::string_view text) {
   std::array<std::string_view, recipes.size()> names{};
   for (std::size_t i = 0; i < recipes.size(); ++i) names[i] = recipes[i].name;
   throw unknown_name_error{"quant", std::string{name},
-                           nearest_names(name, std::span<const std::string_view>{names}, 3)};
+                           nearest_names(name, std::span<const std::string_view>{names}, 3, 3)};
 }
 
 }  // namespace v0

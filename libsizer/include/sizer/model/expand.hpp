@@ -141,6 +141,10 @@ inline layer expand_layer(const model_shape& shape, std::size_t index, mixer_kin
   if (block.head_dim_v == 0) block.head_dim_v = block.head_dim_k;
   require_range("head_dim_k", block.head_dim_k, 1, largest_dimension);
   require_range("head_dim_v", block.head_dim_v, 1, largest_dimension);
+  if (block.n_heads % block.n_kv_heads != 0) {
+    throw value_error{"n_kv_heads", std::to_string(block.n_kv_heads),
+                      "a divisor of n_heads (" + std::to_string(block.n_heads) + ")"};
+  }
   return block;
 }
 

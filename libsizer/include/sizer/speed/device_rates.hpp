@@ -59,18 +59,19 @@ inline constexpr double cpu_peak_over_assumed = 10.0;
   }
   double matrix = value(compute.bf16);
   if (cpu) {
-    matrix = detail::cpu_flop_per_byte * number(rates.reachable);  // a CPU's sheet rate says little about its kernels
+    matrix = compute.fp32 ? number(compute.fp32->value) : detail::cpu_flop_per_byte * number(rates.reachable);
   } else if (matrix <= 0.0) {
     // Without a BF16 rate: FP16, which GeForce cards halve when the sums are FP32 (NVIDIA whitepapers), or the shaders.
     const double fp16 = value(compute.fp16) * (target.device_class == device_class::nvidia_consumer ? 0.5 : 1.0);
     matrix = std::max(fp16, value(compute.fp32));
   }
-  rates.matrix_assumed = cpu || matrix <= 0.0;
+  rates.matrix_assumed = cpu ? !compute.fp32.has_value() : matrix <= 0.0;
   if (matrix <= 0.0) matrix = detail::gpu_flop_per_byte * spec;
   rates.matrix = make_flop_per_second(matrix);
   if (cpu) {
-    rates.peak = make_flop_per_second(
-        std::max(detail::cpu_peak_over_fp32 * value(compute.fp32), detail::cpu_peak_over_assumed * matrix));
+    const double sheet =
+        std::max({detail::cpu_peak_over_fp32 * value(compute.fp32), value(compute.bf16), value(compute.int8)});
+    rates.peak = make_flop_per_second(compute.fp32 ? sheet : detail::cpu_peak_over_assumed * matrix);
     return rates;
   }
   rates.peak = make_flop_per_second(

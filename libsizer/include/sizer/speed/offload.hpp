@@ -8,6 +8,8 @@
 /// where t_host is the whole step on the host alone. Prefill is taken the same way; llama.cpp may instead send host
 /// weights over the bus for large batches, which is quicker, so this errs on the slow side.
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 
@@ -52,6 +54,36 @@ inline namespace v0 {
   const double head = real(weights.output_head).value();
   if (options.n_gpu_layers == 0) on_host += head;
   return on_host / (in_layers + head);
+}
+
+/// Bytes of layer weights that lie in host memory.
+[[nodiscard]] inline bytes host_layer_bytes(const architecture& model, const weights_by_type& weights,
+                                            const llama_cpp_options& options) {
+  const std::int64_t first = detail::first_device_layer(model, options);
+  bytes total{};
+  for (std::size_t i = 0; i < model.layers.size(); ++i) {
+    const auto index = static_cast<std::int64_t>(i);
+    if (index < first) {
+      total += weights.layers[i].total;
+    } else if (index < options.n_cpu_moe) {
+      total += weights.layers[i].routed;
+    }
+  }
+  return total;
+}
+
+/// Rate at which a device reads host memory: its own memory where both are one, the stated link to the host, or
+/// PCIe 4.0 with 16 lanes (31.5 GB/s by the standard) at 0.89 of it, the share that a card has been measured to reach
+/// (tinygrad/open-gpu-kernel-modules issue 29: 56.3 of 63 GB/s on PCIe 5.0).
+[[nodiscard]] inline bytes_per_second host_to_device(const machine& where) {
+  const device& target = where.devices.front();
+  if (target.memory.unified) return target.memory.bandwidth_spec.value;
+  constexpr double reached = 0.89;
+  for (const link& one : where.links) {
+    if (one.between == link_kind::host) return one.bandwidth.value * reached;
+  }
+  constexpr double pcie_4_x16 = 31.5e9;
+  return make_bytes_per_second(pcie_4_x16 * reached);
 }
 
 /// The host as a machine of its own: the stated host memory, or two channels of DDR5-5600 when the machine states none.
@@ -126,9 +158,23 @@ namespace detail {
   rate_estimate on_device = estimate_prefill(model, weights, where, runtime, work, parameters);
   const double share = where.devices.front().backend == backend::cpu ? 0.0 : host_share(model, weights, runtime);
   if (share <= 0.0 || work.prompt_tokens == 0) return on_device;
+  const auto prompt = static_cast<double>(work.prompt_tokens);
+  const double ubatches = std::ceil(prompt / std::max(1.0, std::min(prompt, prefill_step(runtime))));
+  const seconds bus = real(host_layer_bytes(model, weights, runtime.llama_cpp)) / host_to_device(where) * ubatches;
+  rate_estimate streamed = on_device;
+  const double slower = number(on_device.time) / number(on_device.time + bus);
+  streamed.terms.push_back({"host weights over the bus", bus, bound_kind::link});
+  streamed.time = on_device.time + bus;
+  streamed.rate *= slower;
+  streamed.low *= slower;
+  streamed.high *= slower;
+  if (bus > on_device.time) streamed.bound = bound_kind::link;
+
   const machine host = host_of(where);
   const speed_parameters cores = default_speed_parameters(backend::cpu, device_class::cpu_desktop, runtime.kind);
-  return detail::split_over(std::move(on_device), estimate_prefill(model, weights, host, runtime, work, cores), share);
+  rate_estimate shared =
+      detail::split_over(std::move(on_device), estimate_prefill(model, weights, host, runtime, work, cores), share);
+  return streamed.rate > shared.rate ? streamed : shared;
 }
 
 }  // namespace v0

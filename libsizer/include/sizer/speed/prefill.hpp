@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -47,6 +48,29 @@ struct prefill_shares {
   return at;
 }
 
+namespace detail {
+
+/// Share of the ideal pipeline that llama.cpp reaches over several cards: the median over the 29 pairs of 512 and 4096
+/// tokens in data/measurements/speed.csv, which spread from 0 (70B in Q4_K_M on two to four cards) to 0.9 (8B).
+inline constexpr double pipeline_gain = 0.44;
+
+/// Devices that work on a prefill at the same time, on average. A tensor split: all. A layer split: one, except that
+/// CUDA and ROCm pass the ubatches of one logical batch down the line of devices, which ideally keeps devices x
+/// ubatches / (ubatches + devices - 1) of them busy.
+inline double prefill_concurrency(const device& target, const engine& runtime, double ubatches) noexcept {
+  const double count = static_cast<double>(std::max(target.count, 1));
+  if (!runtime.is_llama_cpp()) return count;
+  if (count <= 1.0 || ubatches <= 1.0 || (target.backend != backend::cuda && target.backend != backend::rocm))
+    return 1.0;
+  const double in_batch = static_cast<double>(std::max<std::int64_t>(1, runtime.llama_cpp.n_batch)) /
+                          static_cast<double>(std::max<std::int64_t>(1, runtime.llama_cpp.n_ubatch));
+  const double in_flight = std::clamp(ubatches, 1.0, std::max(1.0, in_batch));
+  const double ideal = count * in_flight / (in_flight + count - 1.0);
+  return 1.0 + pipeline_gain * (ideal - 1.0);
+}
+
+}  // namespace detail
+
 /// Speed of the prefill of workload.prompt_tokens tokens of one sequence that has workload.depth tokens cached.
 [[nodiscard]] inline rate_estimate estimate_prefill(const architecture& model, const weights_by_type& weights,
                                                     const machine& where, const engine& runtime,
@@ -54,18 +78,13 @@ struct prefill_shares {
   if (where.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
   const device& target = where.devices.front();
   const device_rates rates = rates_of(target);
-  const double n = static_cast<double>(request.prompt_tokens);
+  const auto n = static_cast<double>(request.prompt_tokens);
   const prefill_work work =
       prefill_work_of(model, weights, n, static_cast<double>(request.depth), prefill_step(runtime));
   const prefill_shares at = shares_of(work, rates);
 
-  // Tensor split: all devices work on every matrix. Layer split: CUDA passes ubatches down the line of devices, so that
-  // ubatches + devices - 1 stages of 1/devices of the work each remain; elsewhere one device works at a time.
   const double count = static_cast<double>(std::max(target.count, 1));
-  double devices = detail::concurrent_devices(target, runtime);
-  if (runtime.is_llama_cpp() && target.backend == backend::cuda && count > 1.0 && work.ubatches > 0.0) {
-    devices = count * work.ubatches / (work.ubatches + count - 1.0);
-  }
+  const double devices = detail::prefill_concurrency(target, runtime, work.ubatches);
 
   double matrices = at.small_experts * p.small_expert;
   for (std::size_t f = 0; f < n_weight_formats; ++f) {
@@ -77,7 +96,7 @@ struct prefill_shares {
   };
   std::vector<time_term> terms;
   terms.reserve(8);
-  const auto add = [&terms](time_term one) {
+  const auto add = [&terms](const time_term& one) {
     if (number(one.time) > 0.0) terms.push_back(one);
   };
   add(term("matrices", matrices, bound_kind::compute));
@@ -95,7 +114,9 @@ struct prefill_shares {
   // Each device can at best work at its peak; the weights are read at least once.
   const double first_pass = work.ubatches > 0.0 ? number(work.streamed) / work.ubatches / number(rates.spec) : 0.0;
   const double least = std::max(operations / number(rates.peak), first_pass) / count;
-  return detail::finish(std::move(terms), n, least, p.prefill_low, p.prefill_high, p.n_prefill_rows == 0);
+  const detail::interval band =
+      detail::widened({p.prefill_low, p.prefill_high}, detail::several_devices_prefill, target.count);
+  return detail::finish(std::move(terms), n, least, band.low, band.high, p.n_prefill_rows == 0);
 }
 
 }  // namespace v0
