@@ -6,25 +6,14 @@
 
 #include <doctest/doctest.h>
 
+#include "support/sample_models.hpp"
+
 using namespace sizer;
 using namespace sizer::literals;
 
 TEST_CASE("a sweep holds the scalar estimates, cell by cell") {
-  model_shape shape;
-  shape.n_layers = 32;
-  shape.d_model = 4096;
-  shape.vocab_size = 128256;
-  shape.context_length = 131072;
-  shape.n_heads = {32};
-  shape.n_kv_heads = {8};
-  shape.d_ff = {14336};
-  const architecture model = make_architecture(shape);
-  machine card;
-  card.devices.emplace_back();
-  card.devices[0].backend = backend::cuda;
-  card.devices[0].memory.sold = card.devices[0].memory.usable = {24_GiB, figure_kind::vendor, "test", ""};
-  card.devices[0].memory.bandwidth_spec = {936_GB_per_s, figure_kind::vendor, "test", ""};
-
+  const architecture model = make_architecture(sizer_test::dense_shape());
+  const machine card = sizer_test::card(24_GiB, 936_GB_per_s);
   const quantization quant = find_quantization("Q4_K_M");
   const workload request;
   const auto engine_for = [](const workload& work) { return make_engine(engine_kind::llama_cpp, work); };

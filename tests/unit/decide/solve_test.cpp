@@ -6,35 +6,15 @@
 
 #include <doctest/doctest.h>
 
+#include "support/sample_models.hpp"
+
 using namespace sizer;
 using namespace sizer::literals;
+using sizer_test::card;
 
 namespace {
 
-architecture llama_8b() {
-  model_shape shape;
-  shape.n_layers = 32;
-  shape.d_model = 4096;
-  shape.vocab_size = 128256;
-  shape.context_length = 131072;
-  shape.n_heads = {32};
-  shape.n_kv_heads = {8};
-  shape.d_ff = {14336};
-  return make_architecture(shape);
-}
-
-machine card(bytes memory, bytes_per_second bandwidth) {
-  machine m;
-  m.id = "card";
-  device d;
-  d.backend = backend::cuda;
-  d.device_class = device_class::nvidia_consumer;
-  d.memory.sold = d.memory.usable = {memory, figure_kind::vendor, "test", ""};
-  d.memory.bandwidth_spec = {bandwidth, figure_kind::vendor, "test", ""};
-  d.compute.fp16 = sourced<flop_per_second>{70.0_TFLOPS, figure_kind::vendor, "test", ""};
-  m.devices.push_back(d);
-  return m;
-}
+architecture llama_8b() { return make_architecture(sizer_test::dense_shape()); }
 
 workload native_context(const architecture& model) {
   workload work;

@@ -4,35 +4,13 @@
 
 #include <doctest/doctest.h>
 
+#include "support/sample_models.hpp"
+
 using namespace sizer;
+using sizer_test::dense_shape;
+using sizer_test::expert_shape_30b;
 
 namespace {
-
-model_shape dense_shape() {
-  model_shape shape;
-  shape.n_layers = 32;
-  shape.d_model = 4096;
-  shape.vocab_size = 128256;
-  shape.context_length = 131072;
-  shape.n_heads = {32};
-  shape.n_kv_heads = {8};
-  shape.head_dim_k = 128;
-  shape.d_ff = {14336};
-  return shape;
-}
-
-model_shape qwen3_coder_30b() {
-  model_shape shape = dense_shape();
-  shape.family = "qwen3moe";
-  shape.n_layers = 48;
-  shape.d_model = 2048;
-  shape.vocab_size = 151936;
-  shape.context_length = 262144;
-  shape.n_kv_heads = {4};
-  shape.feed_forwards = {{feed_forward_kind::moe, 1}};
-  shape.experts = expert_shape{128, 8, 768, 0, 0};
-  return shape;
-}
 
 model_shape qwen3_6_27b() {
   model_shape shape = dense_shape();
@@ -85,7 +63,7 @@ constexpr std::int64_t mib = 1 << 20;
 
 // ollama issue 17037 and lmstudio-bug-tracker issue 1862 print the logs; Qwen3-Coder follows from its published shape.
 TEST_CASE("KV cache of Qwen3-Coder-30B-A3B at its native context is 24 GiB") {
-  CHECK(number(llama_cpp_kv_cache(make_architecture(qwen3_coder_30b()), at(262144)).total()) == 25'769'803'776);
+  CHECK(number(llama_cpp_kv_cache(make_architecture(expert_shape_30b()), at(262144)).total()) == 25'769'803'776);
 }
 
 TEST_CASE("Qwen3.6-27B keeps 16 of 64 layers' keys, and 598.50 MiB of state for four sequences") {

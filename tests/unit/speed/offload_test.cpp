@@ -5,36 +5,15 @@
 
 #include <doctest/doctest.h>
 
+#include "support/sample_models.hpp"
+
 using namespace sizer;
 using namespace sizer::literals;
 
 namespace {
 
-architecture expert_model() {
-  model_shape shape;
-  shape.family = "qwen3moe";
-  shape.n_layers = 48;
-  shape.d_model = 2048;
-  shape.vocab_size = 151936;
-  shape.context_length = 262144;
-  shape.n_heads = {32};
-  shape.n_kv_heads = {4};
-  shape.head_dim_k = 128;
-  shape.feed_forwards = {{feed_forward_kind::moe, 1}};
-  shape.experts = expert_shape{128, 8, 768, 0, 0};
-  return make_architecture(shape);
-}
-
 machine card_in_a_pc() {
-  machine m;
-  device d;
-  d.backend = backend::cuda;
-  d.device_class = device_class::nvidia_consumer;
-  d.memory.sold = d.memory.usable = {24_GiB, figure_kind::vendor, "test", ""};
-  d.memory.bandwidth_spec = {936_GB_per_s, figure_kind::vendor, "test", ""};
-  d.compute.fp32 = sourced<flop_per_second>{35.6_TFLOPS, figure_kind::vendor, "test", ""};
-  d.compute.bf16 = sourced<flop_per_second>{71.0_TFLOPS, figure_kind::vendor, "test", ""};
-  m.devices.push_back(d);
+  machine m = sizer_test::card(24_GiB, 936_GB_per_s);
   memory_pool ram;
   ram.sold = ram.usable = {96_GiB, figure_kind::vendor, "test", ""};
   ram.bandwidth_spec = {83.2_GB_per_s, figure_kind::vendor, "test", ""};
@@ -43,7 +22,7 @@ machine card_in_a_pc() {
 }
 
 estimate_result placed(std::int64_t gpu_layers, std::int64_t cpu_experts) {
-  const architecture model = expert_model();
+  const architecture model = make_architecture(sizer_test::expert_shape_30b());
   workload work;
   work.context = 8192;
   engine runtime = make_engine(engine_kind::llama_cpp, work);
@@ -69,7 +48,7 @@ TEST_CASE("every layer moved to the host slows decode and frees the card") {
 
 TEST_CASE("with everything on the host, decode is no faster than the host's memory allows") {
   const estimate_result all_on_host = placed(0, 0);
-  const weights_by_type sizes = weights(expert_model(), find_quantization("Q4_K_M"));
+  const weights_by_type sizes = weights(make_architecture(sizer_test::expert_shape_30b()), find_quantization("Q4_K_M"));
   CHECK(number(all_on_host.decode.rate) < 83.2e9 / static_cast<double>(number(sizes.active - sizes.row)));
 }
 

@@ -8,47 +8,16 @@
 
 #include <doctest/doctest.h>
 
+#include "support/sample_models.hpp"
+
 using namespace sizer;
 using namespace sizer::literals;
+using sizer_test::dense_shape;
+using sizer_test::expert_shape_30b;
 
 namespace {
 
-model_shape dense_shape() {
-  model_shape shape;
-  shape.n_layers = 32;
-  shape.d_model = 4096;
-  shape.vocab_size = 128256;
-  shape.context_length = 131072;
-  shape.n_heads = {32};
-  shape.n_kv_heads = {8};
-  shape.d_ff = {14336};
-  return shape;
-}
-
-model_shape expert_model() {
-  model_shape shape = dense_shape();
-  shape.family = "qwen3moe";
-  shape.n_layers = 48;
-  shape.d_model = 2048;
-  shape.n_kv_heads = {4};
-  shape.head_dim_k = 128;
-  shape.feed_forwards = {{feed_forward_kind::moe, 1}};
-  shape.experts = expert_shape{128, 8, 768, 0, 0};
-  return shape;
-}
-
-machine card(double gb_per_s) {
-  machine m;
-  device d;
-  d.backend = backend::cuda;
-  d.device_class = device_class::nvidia_consumer;
-  d.memory.sold = d.memory.usable = {24_GiB, figure_kind::vendor, "test", ""};
-  d.memory.bandwidth_spec = {make_bytes_per_second(gb_per_s * 1e9), figure_kind::vendor, "test", ""};
-  d.compute.fp32 = sourced<flop_per_second>{35.6_TFLOPS, figure_kind::vendor, "test", ""};
-  d.compute.bf16 = sourced<flop_per_second>{71.0_TFLOPS, figure_kind::vendor, "test", ""};
-  m.devices.push_back(d);
-  return m;
-}
+machine card(double gb_per_s) { return sizer_test::card(24_GiB, make_bytes_per_second(gb_per_s * 1e9)); }
 
 struct asked {
   std::int64_t depth = 0;
@@ -78,7 +47,7 @@ answer rates(const model_shape& shape, const machine& where, asked a, const char
 }  // namespace
 
 TEST_CASE("the terms of a step sum to its time, and the interval holds the point below the ceiling") {
-  for (const model_shape& shape : {dense_shape(), expert_model()}) {
+  for (const model_shape& shape : {dense_shape(), expert_shape_30b()}) {
     for (const std::int64_t depth : {0, 4096, 65536}) {
       const answer got = rates(shape, card(936), {.depth = depth});
       for (const rate_estimate& rate : {got.decode, got.prefill}) {
@@ -117,7 +86,7 @@ TEST_CASE("more bandwidth is never slower, and a memory-bound model nearly scale
 }
 
 TEST_CASE("a batch decodes more tokens together and fewer each") {
-  for (const model_shape& shape : {dense_shape(), expert_model()}) {
+  for (const model_shape& shape : {dense_shape(), expert_shape_30b()}) {
     double together = 0.0;
     double each = 1e9;
     for (const std::int64_t batch : {1, 2, 4, 8, 16, 32}) {
@@ -138,8 +107,8 @@ TEST_CASE("expected experts: k for one token, all of them for very many") {
 }
 
 TEST_CASE("a mixture of experts decodes by its active weights, not by its size") {
-  const double moe = number(rates(expert_model(), card(936), {}).decode.rate);
-  model_shape all = expert_model();
+  const double moe = number(rates(expert_shape_30b(), card(936), {}).decode.rate);
+  model_shape all = expert_shape_30b();
   all.experts->n_experts_per_token = 128;
   CHECK(moe > 4.0 * number(rates(all, card(936), {}).decode.rate));
 }
