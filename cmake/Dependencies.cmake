@@ -71,7 +71,7 @@ if(SIZER_BUILD_PYTHON OR SIZER_BUILD_TESTS)
   # The extension, NumPy and pytest must belong to one interpreter. The first `python3` of the search path may be one that
   # has none of the system's packages, so the system's own is preferred where its headers are installed.
   if(NOT DEFINED Python_EXECUTABLE AND NOT SKBUILD AND EXISTS /usr/bin/python3)
-    sizer_python_has(usable /usr/bin/python3 "os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path('include') + '/Python.h'))")
+    file(GLOB usable "/usr/include/python3.*/Python.h")
     if(usable)
       set(Python_EXECUTABLE /usr/bin/python3 CACHE FILEPATH "Interpreter the extension and the Python tests belong to")
     endif()
