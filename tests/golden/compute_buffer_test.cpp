@@ -91,7 +91,8 @@ TEST_CASE("the dominating moment is named") {
 // Strict growth with the context is not a law: holes that the allocator leaves can make a longer context need slightly
 // less (gpt-oss-20b: 428.6 MB at 4096 tokens, 423.6 MB at 32768). What must live at the same time is a law.
 TEST_CASE("a buffer holds at least what must live at the same time") {
-  for (const auto& [name, model] : architectures()) {
+  for (const auto& [id, model] : architectures()) {
+    const auto& name = id;  // what CAPTURE takes may not be a structured binding (clang 14)
     for (const std::int64_t context : {2048, 16384, 131072}) {
       for (const std::int64_t ubatch : {64, 512, 2048}) {
         for (const bool flash : {true, false}) {
@@ -120,7 +121,8 @@ TEST_CASE("a buffer holds at least what must live at the same time") {
 }
 
 TEST_CASE("everything on the host needs nothing on the device") {
-  for (const auto& [name, model] : architectures()) {
+  for (const auto& [id, model] : architectures()) {
+    const auto& name = id;  // what CAPTURE takes may not be a structured binding (clang 14)
     CAPTURE(name);
     llama_cpp_options options;
     options.n_gpu_layers = 0;

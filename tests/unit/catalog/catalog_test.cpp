@@ -32,8 +32,8 @@ template <class Names>
 void check_names(const std::vector<std::string>& ids, const Names& aliases_of) {
   std::map<std::string, std::string> owner;
   const auto claim_name = [&](const std::string& name, const std::string& id) {
-    const auto [at, first] = owner.emplace(normal_name(name), id);
-    CHECK_MESSAGE(at->second == id, (id + " and " + at->second + " both carry " + name));
+    const std::string& holder = owner.emplace(normal_name(name), id).first->second;
+    CHECK_MESSAGE(holder == id, (id + " and " + holder + " both carry " + name));
   };
   for (const std::string& id : ids) claim_name(id, id);
   for (const std::string& id : ids) {

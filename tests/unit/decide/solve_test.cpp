@@ -29,7 +29,9 @@ TEST_CASE("a larger card holds a longer context, up to the trained one") {
   const weights_by_type q8 = weights(model, find_quantization("Q8_0"));
   const workload work = native_context(model);
   const engine runtime = make_engine(engine_kind::llama_cpp, work);
-  const auto on = [&](bytes memory) { return largest_context(model, q8, card(memory, 936_GB_per_s), work, runtime); };
+  const auto on = [&](const bytes& memory) {
+    return largest_context(model, q8, card(memory, 936_GB_per_s), work, runtime);
+  };
   CHECK_FALSE(on(7_GiB).has_value());  // 7.43 GiB of weights on the card alone
   REQUIRE(on(12_GiB).has_value());
   REQUIRE(on(16_GiB).has_value());
@@ -43,7 +45,7 @@ TEST_CASE("the best quantisation is the largest that fits") {
   work.context = 8192;
   const engine runtime = make_engine(engine_kind::llama_cpp, work);
   const std::array candidates{find_quantization("Q4_K_M"), find_quantization("F16"), find_quantization("Q8_0")};
-  const auto on = [&](bytes memory) {
+  const auto on = [&](const bytes& memory) {
     return best_quantization(model, card(memory, 936_GB_per_s), work, runtime, candidates);
   };
   CHECK_FALSE(on(4_GiB).has_value());

@@ -78,7 +78,7 @@ TEST_CASE("two cards hold twice the memory and pay their buffers twice") {
 }
 
 TEST_CASE("each runtime rounds its cache its own way") {
-  const std::int64_t row = 16 * 2 * 8 * 64 * 2;  // layers x (K and V) x heads x width x f16
+  const std::int64_t row = std::int64_t{16} * 2 * 8 * 64 * 2;  // layers x (K and V) x heads x width x f16
   const machine where = one_device(backend::cuda, false);
   const auto cells = [&](engine_kind kind) { return number(memory_on(where, kind, false, 1000).parts.kv_cache) / row; };
   CHECK(cells(engine_kind::llama_cpp) == 1024);  // steps of 256

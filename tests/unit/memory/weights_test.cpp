@@ -104,11 +104,13 @@ TEST_CASE("packed formats: exact bytes of a 1024 x 4096 matrix") {
   const auto size = [&](const char* name) {
     return number(detail::size_of(up, ggml_type::bf16, find_quantization(name)).whole);
   };
-  constexpr std::int64_t n = 1024 * 4096;
-  CHECK(size("FP8") == n + 8 * 32 * 4);
+  constexpr std::int64_t columns = 1024;
+  constexpr std::int64_t rows = 4096;
+  constexpr std::int64_t n = columns * rows;
+  CHECK(size("FP8") == n + n / 128 / 128 * 4);
   CHECK(size("FP8_TENSOR") == n + 4);
-  CHECK(size("AWQ") == n / 2 + 8 * 4096 * 2 + 8 * 512 * 4);
-  CHECK(size("GPTQ") == n / 2 + 8 * 4096 * 2 + 8 * 512 * 4 + 1024 * 4);
+  CHECK(size("AWQ") == n / 2 + columns / 128 * rows * 2 + columns / 128 * (rows / 8) * 4);
+  CHECK(size("GPTQ") == n / 2 + columns / 128 * rows * 2 + columns / 128 * (rows / 8) * 4 + columns * 4);
   CHECK(size("MLX-4BIT") == n / 2 + n / 64 * 4);
   CHECK(size("MLX-8BIT") == n + n / 64 * 4);
   CHECK(size("HF_BF16") == n * 2);
