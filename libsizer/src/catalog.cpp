@@ -232,18 +232,24 @@ struct catalogue::contents {
 namespace detail {
 namespace {
 
-/// The id that a name stands for, by id, then alias, then full name.
+/// The ids that a name stands for, by id, then alias, then full name; null: none.
+const name_index::id_list* find_ids(std::string_view name, const name_index& index) {
+  const std::string wanted = normal_name(name);
+  for (const auto* names : {&index.by_id, &index.by_alias, &index.by_name}) {
+    if (const auto found = names->find(wanted); found != names->end()) return &found->second;
+  }
+  return nullptr;
+}
+
+/// The id that a name stands for.
 /// @param explain  called when nothing is found; may throw a better explanation
 template <class Explain>
 std::string resolve(const char* what, std::string_view name, const name_index& index, const Explain& explain) {
-  const std::string wanted = normal_name(name);
-  for (const auto* names : {&index.by_id, &index.by_alias, &index.by_name}) {
-    const auto found = names->find(wanted);
-    if (found == names->end()) continue;
-    if (found->second.size() == 1) return found->second.front();
-    throw explained_name_error{what, std::string{name}, "which several carry", found->second};
+  if (const auto* ids = find_ids(name, index)) {
+    if (ids->size() == 1) return ids->front();
+    throw explained_name_error{what, std::string{name}, "which several carry", *ids};
   }
-  explain(wanted);
+  explain(normal_name(name));
   throw unknown_name_error{what, std::string{name},
                            nearest_names(name, std::span<const known_name>{index.known}, 5, 3)};
 }
@@ -296,6 +302,13 @@ const model_entry& catalogue::model(std::string_view name) const {
     found = all_->models.find(detail::resolve("model", name, index, [](const std::string&) {}));
   }
   return found->second->get();
+}
+
+const model_entry* catalogue::find_model(std::string_view name) const {
+  const auto& index = all_->model_names.get([&] { return detail::make_index(all_->models); });
+  const auto* ids = detail::find_ids(name, index);
+  if (ids == nullptr || ids->size() != 1) return nullptr;
+  return &all_->models.find(ids->front())->second->get();
 }
 
 const machine_entry& catalogue::machine(std::string_view name) const {

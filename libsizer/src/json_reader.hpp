@@ -67,10 +67,28 @@ struct reading {
   [[nodiscard]] bool clean() const noexcept { return problems == nullptr || problems->empty(); }
 };
 
-/// A key or index appended to a JSON pointer (RFC 6901 escapes).
+/// Text of a JSON file as an error message shows it: control characters escaped as JSON does, cut when it is long.
+[[nodiscard]] inline std::string plain_text(std::string_view text) {
+  constexpr std::size_t longest = 64;
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string plain;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool continues = (byte & 0xC0U) == 0x80U;  // a character of UTF-8 stays whole
+    if (plain.size() >= longest && !continues) return plain + "...";
+    if (byte >= 0x20U && byte != 0x7FU) {
+      plain += c;
+    } else {
+      plain.append("\\u00").append(1, digits[byte / 16U]).append(1, digits[byte % 16U]);
+    }
+  }
+  return plain;
+}
+
+/// A key or index appended to a JSON pointer (RFC 6901 escapes), as plain_text shows it.
 [[nodiscard]] inline std::string pointer_to(const std::string& parent, std::string_view key) {
   std::string pointer = parent + '/';
-  for (const char c : key) {
+  for (const char c : plain_text(key)) {
     if (c == '~') {
       pointer += "~0";
     } else if (c == '/') {
@@ -93,7 +111,7 @@ class checked_builder final : public nlohmann::json_sax<json> {
   bool number_integer(number_integer_t value) override { return add(value); }
   bool number_unsigned(number_unsigned_t value) override { return add(value); }
   bool number_float(number_float_t value, const string_t& token) override {
-    if (!std::isfinite(value)) throw json_fault{file_, place(), token, "a finite number"};
+    if (!std::isfinite(value)) throw json_fault{file_, place(), plain_text(token), "a finite number"};
     return add(value);
   }
   bool string(string_t& value) override { return add(std::move(value)); }
@@ -104,7 +122,7 @@ class checked_builder final : public nlohmann::json_sax<json> {
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
     if (open_.back()->contains(name)) {
-      throw json_fault{file_, pointer_to(place(), name), "the key '" + name + "' twice", "each key once"};
+      throw json_fault{file_, pointer_to(place(), name), "the key '" + plain_text(name) + "' twice", "each key once"};
     }
     key_ = std::move(name);
     return true;
@@ -113,6 +131,10 @@ class checked_builder final : public nlohmann::json_sax<json> {
     std::string text = problem.what();
     if (const auto end = text.find("] "); end != std::string::npos)
       text.erase(0, end + 2);  // nlohmann's own error number
+    // It repeats what was read last, which may be long and no UTF-8.
+    constexpr std::size_t longest = 200;
+    if (text.size() > longest) text = text.substr(0, longest) + "...";
+    for (char& c : text) c = c >= ' ' && c <= '~' ? c : '?';
     throw data_error{file_, "byte " + std::to_string(position), "not JSON: " + text};
   }
 
@@ -169,6 +191,10 @@ class checked_builder final : public nlohmann::json_sax<json> {
 [[nodiscard]] inline json parse_json(std::string_view text, const std::string& file) {
   if (text.size() > largest_json_bytes) {
     throw json_fault{file, "", std::to_string(text.size()) + " bytes", "at most " + std::to_string(largest_json_bytes)};
+  }
+  // nlohmann takes a NUL for the end and would let anything behind it pass.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    throw data_error{file, "byte " + std::to_string(nul), "not JSON: got a NUL byte"};
   }
   checked_builder builder{file};
   json::sax_parse(text.begin(), text.end(), &builder);
@@ -302,7 +328,7 @@ class json_object {
  private:
   [[noreturn]] void unknown(const std::string& key, const std::vector<std::string_view>& keys) const {
     const std::vector<std::string> nearest = nearest_names(key, std::span<const std::string_view>{keys}, 1);
-    throw json_fault{node_.file().file, pointer_to(node_.pointer(), key), "the unknown key '" + key + "'",
+    throw json_fault{node_.file().file, pointer_to(node_.pointer(), key), "the unknown key '" + plain_text(key) + "'",
                      nearest.empty() ? "one of " + listed(keys) : "'" + nearest.front() + "'?"};
   }
 

@@ -128,14 +128,20 @@ inline void explain(estimate_result& result, const architecture& model, const ma
   return result;
 }
 
-/// The same from a quantisation, with the library's own fit of the machine's class.
+/// The same with the library's own fit of the machine's class.
+[[nodiscard]] inline estimate_result estimate(const architecture& model, const weights_by_type& weights,
+                                              const machine& machine, const workload& request, const engine& engine) {
+  if (machine.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
+  const device& target = machine.devices.front();
+  return estimate(model, weights, machine, request, engine,
+                  default_speed_parameters(target.backend, target.device_class, engine.kind));
+}
+
+/// The same from a quantisation.
 [[nodiscard]] inline estimate_result estimate(const architecture& model, const machine& machine,
                                               const quantization& quant, const workload& request,
                                               const engine& engine) {
-  if (machine.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
-  const device& target = machine.devices.front();
-  return estimate(model, weights(model, quant), machine, request, engine,
-                  default_speed_parameters(target.backend, target.device_class, engine.kind));
+  return estimate(model, weights(model, quant), machine, request, engine);
 }
 
 }  // namespace v0

@@ -32,6 +32,7 @@
 #include <sizer/memory/engine_memory.hpp>
 #include <sizer/memory/gguf_file.hpp>
 #include <sizer/memory/quantization.hpp>
+#include <sizer/memory/stored_tensors.hpp>
 #include <sizer/memory/weights.hpp>
 
 #include <sizer/speed/decode.hpp>

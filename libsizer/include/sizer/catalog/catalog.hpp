@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include <sizer/catalog/model_file.hpp>
 #include <sizer/detail/count.hpp>
 #include <sizer/error.hpp>
 #include <sizer/hardware/machine.hpp>
@@ -39,7 +40,8 @@ struct model_entry {
   std::string architecture_note;
   std::optional<sourced<count>> parameters_total;
   std::optional<sourced<count>> parameters_active;
-  std::string parameters_label;  ///< as the publisher writes it ("30B-A3B")
+  std::string parameters_label;    ///< as the publisher writes it ("30B-A3B")
+  std::optional<model_file> file;  ///< where it was read from; empty: an entry of the catalogue, or a shape
   friend bool operator==(const model_entry&, const model_entry&) = default;
 };
 
@@ -114,6 +116,8 @@ class catalogue {
 
   /// @throws unknown_name_error with up to five nearest ids; explained_name_error for a name with a reason
   [[nodiscard]] const model_entry& model(std::string_view name) const;
+  /// The same without an error: null for a name that stands for no model, or for several.
+  [[nodiscard]] const model_entry* find_model(std::string_view name) const;
   /// @throws unknown_name_error with up to five nearest ids; explained_name_error for a name with a reason
   [[nodiscard]] const machine_entry& machine(std::string_view name) const;
   /// Ids in alphabetical order.

@@ -27,14 +27,13 @@ struct comparison_row {
 /// Runs the request on every machine. Decode is rated behind the prompt (depth + prompt_tokens), where the answer is
 /// written. Machines that fit come first, the quickest answer to the whole request before the slower ones; then those
 /// that do not fit, by how much they lack.
+/// @param weights     of the model, predicted by a recipe or read from its files
 /// @param engine_for  the runtime to use on a machine
-[[nodiscard]] inline std::vector<comparison_row> compare(const architecture& model,
+[[nodiscard]] inline std::vector<comparison_row> compare(const architecture& model, const weights_by_type& weights,
                                                          std::span<const machine* const> machines,
-                                                         const quantization& quant, const workload& request,
+                                                         const workload& request,
                                                          const std::function<engine(const machine&)>& engine_for) {
   const workload work = checked(request, model.shape.context_length);
-  const weights_by_type weights = sizer::weights(model, quant);
-
   std::vector<comparison_row> rows;
   rows.reserve(machines.size());
   for (std::size_t i = 0; i < machines.size(); ++i) {
@@ -60,6 +59,14 @@ struct comparison_row {
     return a.estimate.memory.headroom() > b.estimate.memory.headroom();
   });
   return rows;
+}
+
+/// The same from a quantisation.
+[[nodiscard]] inline std::vector<comparison_row> compare(const architecture& model,
+                                                         std::span<const machine* const> machines,
+                                                         const quantization& quant, const workload& request,
+                                                         const std::function<engine(const machine&)>& engine_for) {
+  return compare(model, sizer::weights(model, quant), machines, request, engine_for);
 }
 
 }  // namespace v0

@@ -49,6 +49,8 @@ struct placed_weights {
       on_device += weights.output_head;
       placed.copied = weights.output_head;
     }
+  } else {
+    on_device += weights.part(weight_part::vision);  // an encoder runs there however few of the model's layers do
   }
   placed.device = on_device;
   placed.host = weights.total + placed.copied - on_device;

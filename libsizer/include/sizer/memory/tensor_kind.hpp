@@ -163,9 +163,10 @@ enum class weight_part : std::uint8_t {
   dense,
   shared_expert,
   routed_expert,
-  mtp
+  mtp,
+  vision  ///< encoders and projectors of images and sound
 };
-inline constexpr std::size_t weight_part_count = 8;
+inline constexpr std::size_t weight_part_count = 9;
 
 /// Who may change the number format of a tensor.
 enum class tensor_storage : std::uint8_t {
