@@ -27,6 +27,7 @@ except ImportError as _error:  # a source tree without the compiled part
 if TYPE_CHECKING:
     from ._catalogue import hardware, hardware_list, machines, model, models, source, validate
     from ._core import engines, kv_types, quantizations
+    from ._detect import CatalogueMatch, DetectedCpu, DetectedGpu, DetectedMemory, DetectedOs, Detection, Fact, detect
     from ._errors import DataError, InvalidValueError, SizerError, UnknownNameError, WrongTypeError
     from ._estimate import best_quantization, compare, estimate, largest_context
     from ._hardware import Hardware
@@ -52,9 +53,16 @@ __version__ = _core.__version__
 __all__ = [
     "Assumption",
     "Candidate",
+    "CatalogueMatch",
     "Comparison",
     "DataError",
+    "DetectedCpu",
+    "DetectedGpu",
+    "DetectedMemory",
+    "DetectedOs",
+    "Detection",
     "Estimate",
+    "Fact",
     "Hardware",
     "InvalidValueError",
     "Memory",
@@ -73,6 +81,7 @@ __all__ = [
     "best_quantization",
     "compare",
     "decode_work",
+    "detect",
     "engines",
     "estimate",
     "hardware",
@@ -93,6 +102,10 @@ __all__ = [
 _HOMES = {
     "_catalogue": ("hardware", "hardware_list", "machines", "model", "models", "source", "validate"),
     "_core": ("engines", "kv_types", "quantizations"),
+    "_detect": (
+        *("CatalogueMatch", "DetectedCpu", "DetectedGpu", "DetectedMemory", "DetectedOs", "Detection", "Fact"),
+        "detect",
+    ),
     "_errors": ("DataError", "InvalidValueError", "SizerError", "UnknownNameError", "WrongTypeError"),
     "_estimate": ("best_quantization", "compare", "estimate", "largest_context"),
     "_hardware": ("Hardware",),

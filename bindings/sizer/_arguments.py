@@ -148,7 +148,7 @@ def request(
 ) -> _core.Request:
     """The options that estimate(), compare() and the others share, checked."""
     return _core.Request(
-        quant=text("quant", quant),
+        quant=None if quant is None else text("quant", quant),
         context=optional_integer("context", context),
         kv_type=text("kv_type", kv_type),
         parallel=optional_integer("parallel", parallel),
@@ -156,7 +156,7 @@ def request(
         prompt_tokens=optional_integer("prompt_tokens", prompt_tokens),
         output_tokens=optional_integer("output_tokens", output_tokens),
         depth=integer("depth", depth),
-        engine=text("engine", engine),
+        engine=None if engine is None else text("engine", engine),
         ubatch=optional_integer("ubatch", ubatch),
         flash_attention=boolean("flash_attention", flash_attention),
         options=option_pairs(engine_options),

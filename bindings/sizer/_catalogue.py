@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from . import _core
+from . import _core, _files
 from ._arguments import described, text
-from ._errors import DataError, InvalidValueError, SizerError, WrongTypeError
+from ._errors import DataError, InvalidValueError, WrongTypeError
 from ._hardware import Hardware
 from ._model import Model
 from ._results import Source, Validation
@@ -45,7 +45,7 @@ def _path(field: str, name: Any) -> Path | None:
     if "\0" in name:
         raise InvalidValueError(field, "a null character", "a name")
     path = Path(name)
-    if path.suffix.lower() in (".json", ".gguf") or name.startswith((".", "~", os.sep)):
+    if path.suffix.lower() in (".json", ".gguf", ".safetensors") or name.startswith((".", "~", os.sep)):
         return path.expanduser()
     # "publisher/model" is a name unless such a file exists.
     return path if "/" in name and path.exists() else None
@@ -66,54 +66,58 @@ def read_text(path: Path) -> str:
         raise DataError(str(path), f"byte {error.start}", "got bytes that are not UTF-8, expected text") from None
 
 
-def _later(field: str, what: str) -> SizerError:
-    return SizerError(
-        f"{field}: reading {what} comes with a later release; give a name of the catalogue, a JSON entry in its "
-        "format, or the shape: sizer.Model(...), sizer.Hardware(...)"
-    )
-
-
-def _entry_text(field: str, path: Path) -> str:
-    if path.suffix.lower() == ".gguf":
-        raise _later(field, f"the GGUF file {path}")
-    if path.is_dir():
-        raise _later(field, f"the folder {path}")
-    content = read_text(path)
+def _is_entry(path: Path) -> bool:
+    """Whether a .json file is an entry of a catalogue, and not a Hugging Face config."""
     try:
-        head = json.loads(content)
+        head = json.loads(read_text(path))
     except (ValueError, RecursionError):
-        return content  # the catalogue's reader says where it breaks
-    if isinstance(head, dict) and "schema_version" not in head and ("model_type" in head or "architectures" in head):
-        raise _later(field, f"the Hugging Face config {path}")
-    return content
+        return True  # the catalogue's reader says where it breaks
+    known = isinstance(head, dict) and "schema_version" not in head
+    return not (known and any(key in head for key in ("model_type", "architectures", "text_config")))
 
 
-def model(name: Name) -> Model:
-    """A model by its catalogue id or alias, or from a JSON entry.
+def model(name: Name, *, mmproj: str | None = None) -> Model:
+    """A model by its catalogue id or alias, from a JSON entry, or from its own files.
 
-    Case, spaces, dots, dashes and underscores of a name do not matter.
+    name    an id or alias (case, spaces, dots, dashes and underscores do not matter); a path of a GGUF file (any part
+            of a split one), of a config.json or .safetensors file or their folder, of a JSON entry;
+            ``ollama:NAME[:TAG]`` (of the store on this machine, or else the registry);
+            ``hf:ORG/REPO[@REVISION][:FILE or quantisation]`` (of the hub's cache, or else the hub);
+            ``https://...`` of a .gguf, .safetensors or config.json file. Over the network only headers are fetched
+    mmproj  the projector (images, sound) of a GGUF model that is loaded with it: its path, or its name beside the model
+
+    Files have their exact bytes in ``.file``; where one states another context than the model was trained for,
+    ``.context_labels`` says so.
 
     Raises UnknownNameError with the nearest ids, DataError for a bad file.
     """
+    if mmproj is not None:
+        mmproj = text("mmproj", mmproj)
+    if isinstance(name, str) and _files.is_address(name):
+        return _files.load(text("model", name), current(), mmproj)
     path = _path("model", name)
     if path is not None:
-        return Model._wrap(_core.Model.from_json(_entry_text("model", path), str(path)))
+        if path.suffix.lower() == ".json" and not path.is_dir() and _is_entry(path):
+            return Model._wrap(_core.Model.from_json(read_text(path), str(path)))
+        return _files.load(path, current(), mmproj)
+    if mmproj is not None:
+        raise InvalidValueError("mmproj", repr(mmproj), f"nothing: '{name}' is a name of the catalogue, not a file")
     return Model._wrap(current().model(str(name)))
 
 
 def hardware(name: Name) -> Hardware:
-    """A machine by its catalogue id or alias, or from a JSON entry.
+    """A machine by its catalogue id or alias, from a JSON entry, or "this", the one that this runs on.
 
-    Raises UnknownNameError with the nearest ids, DataError for a bad file.
+    Raises UnknownNameError with the nearest ids, DataError for a bad file, SizerError when too little is known of this
+    machine.
     """
     path = _path("hardware", name)
     if path is not None:
-        return Hardware._wrap(_core.Machine.from_json(_entry_text("hardware", path), str(path)))
+        return Hardware._wrap(_core.Machine.from_json(read_text(path), str(path)))
     if isinstance(name, str) and name.strip().lower() == "this":
-        raise SizerError(
-            'hardware: "this" asks for the detection of this machine, which comes with a later release; '
-            "name a machine of `sizer hardware`, or describe it with sizer.Hardware(...)"
-        )
+        from ._detect import look
+
+        return Hardware._wrap(look(None, None).machine(current()))
     return Hardware._wrap(current().machine(str(name)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from . import formatting as f
-from ._reports import title
+from ._reports import context_labels, title
 from ._results import Candidate, Comparison
 from .display import Block, Heading, Table, Text
 
@@ -146,6 +146,7 @@ def comparison(
     request = f"{f.count(c.prompt_tokens)} prompt tokens, {f.count(c.output_tokens)} output tokens"
     blocks: list[Block] = [
         Heading(f"{title(c)}; {request}"),
+        *context_labels(c.context_labels),
         Text(f"It fits {len(fitting)} of {len(fitting) + len(rest)} machines.", "good" if fitting else "bad"),
     ]
     frontier = _collapsed(c.frontier, groups)

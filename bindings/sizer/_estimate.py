@@ -26,6 +26,7 @@ def _asked(
         "model_name": model.name,
         **request.resolved(model._entry),
         "context_given": context is not None,
+        "context_labels": model.context_labels,
         "engine_options": dict(_arguments.option_pairs(engine_options)),
     }
 
@@ -47,7 +48,7 @@ def estimate(
     model: Model | Name,
     hardware: Hardware | Name,
     *,
-    quant: str = "Q4_K_M",
+    quant: str | None = None,
     context: int | None = None,
     kv_type: str = "f16",
     parallel: int | None = None,
@@ -55,24 +56,26 @@ def estimate(
     prompt_tokens: int | None = None,
     output_tokens: int | None = None,
     depth: int = 0,
-    engine: str = "llama.cpp",
-    ubatch: int | None = 512,
+    engine: str | None = None,
+    ubatch: int | None = None,
     flash_attention: bool = True,
     engine_options: Mapping[str, Any] | None = None,
 ) -> Estimate:
     """What a model needs on a machine, whether it fits, and how fast it decodes and prefills.
 
-    model, hardware   a name, a path, or the object
-    quant             weight format, as llama.cpp names it; ``sizer.quantizations()`` lists them
-    context           tokens the KV cache is made for; None: what the model was trained for
+    model, hardware   a name, a path, a URL, or the object
+    quant             weight format, as llama.cpp names it; ``sizer.quantizations()`` lists them. None: Q4_K_M, or what
+                      the model's files are; where there are files, their own tensors count
+    context           tokens the KV cache is made for; None: what the model was trained for, or its file states
     kv_type           number format of the KV cache
     parallel          slots, sequences that hold a cache; None: the batch
     batch             sequences decoded in one step
     prompt_tokens     None: 2048, or what the context leaves
     output_tokens     None: 256, or what the context leaves
     depth             tokens already cached when the prompt starts and when decode is rated
-    engine            "llama.cpp", "ollama", "lm-studio", "vllm" or "mlx"
-    ubatch            llama.cpp's physical batch (tokens); None: the engine's default
+    engine            "llama.cpp", "ollama", "lm-studio", "vllm" or "mlx"; None: llama.cpp, or what the model's files
+                      were made for
+    ubatch            llama.cpp's physical batch (tokens); None: the engine's default (512)
     engine_options    what only that engine knows, under its own names
 
     "Does not fit" is an answer (``.memory.fits``), not an error; ``.largest_context`` and ``.best_quantization`` then
@@ -162,7 +165,7 @@ def compare(
     *,
     machines: Iterable[Hardware | Name] | None = None,
     sort: str = "request",
-    quant: str = "Q4_K_M",
+    quant: str | None = None,
     context: int | None = None,
     kv_type: str = "f16",
     parallel: int | None = None,
@@ -170,8 +173,8 @@ def compare(
     prompt_tokens: int | None = None,
     output_tokens: int | None = None,
     depth: int = 0,
-    engine: str = "llama.cpp",
-    ubatch: int | None = 512,
+    engine: str | None = None,
+    ubatch: int | None = None,
     flash_attention: bool = True,
     engine_options: Mapping[str, Any] | None = None,
 ) -> Comparison:
@@ -233,7 +236,7 @@ def _candidate(machine: Hardware, plain: Mapping[str, Any]) -> Candidate:
 
 def _reverse(model: Any, hardware: Any, options: dict[str, Any]) -> tuple[Model, Hardware, _core.Request]:
     defaults: dict[str, Any] = {
-        "quant": "Q4_K_M",
+        "quant": None,
         "context": None,
         "kv_type": "f16",
         "parallel": None,
@@ -241,8 +244,8 @@ def _reverse(model: Any, hardware: Any, options: dict[str, Any]) -> tuple[Model,
         "prompt_tokens": 0,
         "output_tokens": 0,
         "depth": 0,
-        "engine": "llama.cpp",
-        "ubatch": 512,
+        "engine": None,
+        "ubatch": None,
         "flash_attention": True,
         "engine_options": None,
     }
@@ -254,11 +257,11 @@ def largest_context(
     model: Model | Name,
     hardware: Hardware | Name,
     *,
-    quant: str = "Q4_K_M",
+    quant: str | None = None,
     kv_type: str = "f16",
     parallel: int = 1,
-    engine: str = "llama.cpp",
-    ubatch: int | None = 512,
+    engine: str | None = None,
+    ubatch: int | None = None,
     flash_attention: bool = True,
     engine_options: Mapping[str, Any] | None = None,
 ) -> int | None:
@@ -304,8 +307,8 @@ def best_quantization(
     context: int | None = None,
     kv_type: str = "f16",
     parallel: int = 1,
-    engine: str = "llama.cpp",
-    ubatch: int | None = 512,
+    engine: str | None = None,
+    ubatch: int | None = None,
     flash_attention: bool = True,
     engine_options: Mapping[str, Any] | None = None,
 ) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, final
 from . import _core
 from ._arguments import described, entry_json, integer, text
 from ._errors import InvalidValueError, UnknownNameError, WrongTypeError
+from ._model_file import ContextLabel, ModelFile, Tensor, build_tensor
 
 #: Fields of a model's shape, as the catalogue's "architecture" object has them.
 SHAPE_FIELDS = (
@@ -234,6 +235,27 @@ class Model:
         """The entry in the catalogue's file format, with its ``schema_version``."""
         return dict(json.loads(self._entry.to_json()))
 
+    @property
+    def file(self) -> ModelFile | None:
+        """The files that it was read from, exact to the byte; None for the catalogue's entries and shapes."""
+        plain = _core.model_file(self._entry)
+        return None if plain is None else ModelFile.build(plain)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Every tensor of its files, in their order; empty for the catalogue's entries and shapes."""
+        return [build_tensor(row) for row in _core.model_tensors(self._entry)]
+
+    @property
+    def context_labels(self) -> tuple[ContextLabel, ...]:
+        """Where its files state another context than it was trained for."""
+        file = self.file
+        return () if file is None else file.context_labels
+
+    def without_file(self) -> Model:
+        """The same shape without its files: sized by the recipe of any quantisation."""
+        return self.from_dict(self.to_dict())
+
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> Model:
         """Reads what ``to_dict`` gives, or a catalogue file. Raises DataError."""
@@ -271,7 +293,10 @@ class Model:
         return cls._wrap(entry)
 
     def replace(self, **changes: Any) -> Model:
-        """The same model with shape fields, ``id``, ``name`` or other entry fields changed; None removes one."""
+        """The same model with shape fields, ``id``, ``name`` or other entry fields changed; None removes one.
+
+        The result has no files: their tensors are those of the shape they were written with.
+        """
         entry = self.to_dict()
         for field, value in changes.items():
             target = entry["architecture"] if field in SHAPE_FIELDS else entry

@@ -12,6 +12,7 @@ from .display import Block, Heading, Items, Table, Text
 if TYPE_CHECKING:
     from ._hardware import Hardware
     from ._model import Model
+    from ._model_file import ContextLabel, ModelFile, Tensor
     from ._results import Comparison, Estimate, Memory, Rate, Source
 
 
@@ -19,7 +20,8 @@ def title(asked: Estimate | Comparison) -> str:
     """What was asked for."""
     context = f"context {f.count(asked.context)}"
     if not asked.context_given:
-        context += " (the model's own, because none was given)"
+        own = "file's" if asked.weights_from_file else "model's"
+        context += f" (the {own} own, because none was given)"
     sequences = "" if asked.parallel == 1 else f", {asked.parallel} slots"
     return f"{asked.model_name}, {asked.quant}, {context}{sequences}, {asked.engine}"
 
@@ -102,7 +104,7 @@ def _parts(estimate: Estimate) -> list[tuple[str, str, str]]:
     memory = estimate.memory
     moment = f"largest in: {memory.compute_moment}" if memory.compute_moment else ""
     parts = [
-        ("weights", "weights_bytes", estimate.quant),
+        ("weights", "weights_bytes", estimate.quant + (", from the file" if estimate.weights_from_file else "")),
         ("KV cache", "kv_cache_bytes", f"{f.count(memory.kv_cells)} tokens, {_kv_types(estimate)}"),
         ("recurrent state", "recurrent_state_bytes", ""),
         ("compute buffer", "compute_buffer_bytes", moment),
@@ -203,11 +205,17 @@ def _source_line(source: Source) -> str:
     return f"{source.key}: {', '.join(parts)}" if parts else source.key
 
 
+def context_labels(labels: Sequence[ContextLabel]) -> list[Block]:
+    """What a label says of the context and what is true."""
+    return [Text(f"Check the context: {label.sentence()}.", "bad") for label in labels]
+
+
 def estimate(e: Estimate) -> list[Block]:
     """The whole answer."""
     blocks: list[Block] = [
         Heading(f"{title(e)}, on {e.hardware_name}"),
         _verdict(e.memory),
+        *context_labels(e.context_labels),
         *_remedies(e),
         _memory_table(e),
         _speed_table(e),
@@ -295,12 +303,68 @@ def model(m: Model) -> list[Block]:
         ("sizing", m.sizing_status if m.sizing_note is None else f"{m.sizing_status}: {m.sizing_note}"),
         ("notes", m.notes),
     ]
+    file = m.file
     return [
         Heading(m.name),
+        *context_labels(m.context_labels),
         Table(["", ""], [[name, str(value)] for name, value in facts if value], "ll"),
+        *([] if file is None else model_file(file)),
         Heading("Shape"),
         Table(["", ""], [[name, _value(value)] for name, value in m.shape.items()], "ll"),
     ]
+
+
+def model_file(file: ModelFile) -> list[Block]:
+    """The files of a model: what is in them, by part and by number format."""
+    parts = file.parts[0] if len(file.parts) == 1 else f"{len(file.parts)} files, {file.parts[0]} the first"
+    facts = [
+        ("file", file.name if file.parts and file.parts[0] == file.name else f"{file.name} ({parts})"),
+        ("format", file.format),
+        ("calls itself", file.quantization),
+        ("size", f"{f.byte_size(file.file_bytes)}, {f.count(file.file_bytes)} bytes"),
+        (
+            "tensors",
+            f"{f.count(file.n_tensors)}, {f.count(file.tensor_bytes)} bytes, {file.bits_per_weight:.2f} bits a weight",
+        ),
+        ("parameters", f"{f.count(file.parameters)}, of which one token uses {f.count(file.active_parameters)}"),
+        ("one token reads", f"{f.byte_size(file.active_bytes)}, {f.count(file.active_bytes)} bytes"),
+        ("context in the file", f.count(file.stated_context)),
+        ("Modelfile", ", ".join(f"{name} {f.count(value)}" for name, value in file.modelfile.items())),
+        *(
+            (one.role, f"{one.name}, {f.byte_size(one.tensor_bytes)}" + ("" if one.counted else ", not counted"))
+            for one in file.companions
+        ),
+    ]
+    total = file.tensor_bytes
+    blocks: list[Block] = [
+        Heading("File"),
+        Table(["", ""], [[name, str(value)] for name, value in facts if value], "ll"),
+    ]
+    for title_, sizes in (("part", file.bytes_by_part), ("number format", file.bytes_by_format)):
+        rows = [
+            [name.replace("_", " "), f.gib(size), f.share(size, total), f.count(size)] for name, size in sizes.items()
+        ]
+        if rows:
+            blocks.append(Table([title_, "GiB", "share", "bytes"], rows, "lrrr"))
+    if file.notes:
+        blocks += [Heading("Assumed"), Items(list(file.notes))]
+    return blocks
+
+
+def tensors(rows: Sequence[Tensor]) -> list[Block]:
+    """Every tensor of a model's files."""
+    cells = [
+        [
+            row.name,
+            row.format,
+            " x ".join(f.count(size) for size in row.shape),
+            f.count(row.size_bytes),
+            row.part.replace("_", " "),
+            row.use,
+        ]
+        for row in rows
+    ]
+    return [Heading("Tensors"), Table(["tensor", "format", "shape", "bytes", "part", "a token reads"], cells, "lllrll")]
 
 
 def _figures(entry: Any, path: str = "") -> list[list[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, overload
 
+from ._model_file import ContextLabel
 from ._records import Nested, Record, Row, each
 
 
@@ -123,6 +124,7 @@ class _Asked(Record):
     model: str  #: id
     model_name: str
     quant: str
+    weights_from_file: bool  #: the model's own files; False: what the quantisation's recipe gives
     context: int
     kv_type: str
     parallel: int
@@ -136,6 +138,10 @@ class _Asked(Record):
     engine_options: Mapping[str, Any] = field(hash=False)
     #: False: nobody stated one, and it is the model's own. Two answers are equal however the context came about.
     context_given: bool = field(default=True, compare=False)
+    context_labels: tuple[
+        ContextLabel, ...
+    ] = ()  #: where the model's files state another context than it was trained for
+    _nested: ClassVar[Nested] = {"context_labels": each(ContextLabel.build)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +165,7 @@ class Estimate(_Asked):
     largest_context: int | None  #: where it does not fit: the largest context that does; None: none
     best_quantization: str | None  #: where it does not fit: the usual quantisation that does; None: none
     _nested: ClassVar[Nested] = {
+        **_Asked._nested,
         "memory": Memory.build,
         "decode": Rate.build,
         "decode_behind_prompt": Rate.build,
@@ -228,7 +235,7 @@ class Comparison(_Asked):
 
     sort: str  #: request, decode, ttft, price or headroom
     machines: tuple[Candidate, ...]
-    _nested: ClassVar[Nested] = {"machines": each(Candidate.build)}
+    _nested: ClassVar[Nested] = {**_Asked._nested, "machines": each(Candidate.build)}
 
     @property
     def fitting(self) -> tuple[Candidate, ...]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from . import display
 
 _DEFAULTS: dict[str, Any] = {
-    "quant": "Q4_K_M",
+    "quant": None,
     "context": None,
     "kv_type": "f16",
     "parallel": None,
@@ -24,8 +24,8 @@ _DEFAULTS: dict[str, Any] = {
     "prompt_tokens": None,
     "output_tokens": None,
     "depth": 0,
-    "engine": "llama.cpp",
-    "ubatch": 512,
+    "engine": None,
+    "ubatch": None,
     "flash_attention": True,
     "engine_options": None,
 }

@@ -20,6 +20,9 @@ PYBIND11_MODULE(_core, m) {
   sizer_python::register_model(m);
   sizer_python::register_hardware(m);
   sizer_python::register_catalogue(m);
+  sizer_python::register_files(m);
+  sizer_python::register_stores(m);
+  sizer_python::register_probe(m);
   sizer_python::register_request(m);
   sizer_python::register_work(m);
   sizer_python::register_estimate(m);

@@ -28,20 +28,22 @@ using sizer::number;
 py::list compare(const sizer::model_entry& model, const std::vector<const sizer::machine_entry*>& machines,
                  const request& asked) {
   std::vector<sizer::comparison_row> rows;
+  sizer::engine_kind runtime{};
   {
     const py::gil_scoped_release unlocked;
-    const question q = resolve(asked, model.architecture);
+    const question q = resolve(asked, model);
+    runtime = q.engine.kind;
     std::vector<const sizer::machine*> plain;
     plain.reserve(machines.size());
     for (const sizer::machine_entry* entry : machines) plain.push_back(&entry->machine);
-    rows = sizer::compare(model.architecture, std::span<const sizer::machine* const>{plain}, asked.quant, q.work,
+    rows = sizer::compare(model.architecture, q.loaded.weights, std::span<const sizer::machine* const>{plain}, q.work,
                           [&](const sizer::machine&) { return q.engine; });
   }
   py::list result;
   for (const sizer::comparison_row& row : rows) {
     py::dict one = to_python(row.estimate);
     one["index"] = row.machine;
-    one["runs"] = sizer::runs_on(asked.engine, machines[row.machine]->machine.devices.front().backend);
+    one["runs"] = sizer::runs_on(runtime, machines[row.machine]->machine.devices.front().backend);
     one["request_s"] = number(row.request_time);
     one["largest_context"] = row.largest_context;
     result.append(std::move(one));
@@ -52,9 +54,8 @@ py::list compare(const sizer::model_entry& model, const std::vector<const sizer:
 std::optional<std::int64_t> largest_context(const sizer::model_entry& model, const sizer::machine_entry& machine,
                                             const request& asked) {
   const py::gil_scoped_release unlocked;
-  const question q = resolve(asked, model.architecture);
-  const sizer::weights_by_type weights = sizer::weights(model.architecture, asked.quant);
-  return sizer::largest_context(model.architecture, weights, machine.machine, q.work, q.engine);
+  const question q = resolve(asked, model);
+  return sizer::largest_context(model.architecture, q.loaded.weights, machine.machine, q.work, q.engine);
 }
 
 std::optional<std::string> best_quantization(const sizer::model_entry& model, const sizer::machine_entry& machine,
@@ -63,7 +64,7 @@ std::optional<std::string> best_quantization(const sizer::model_entry& model, co
   std::vector<sizer::quantization> quantizations;
   quantizations.reserve(candidates.size());
   for (const std::string& name : candidates) quantizations.push_back(sizer::find_quantization(name));
-  const question q = resolve(asked, model.architecture);
+  const question q = resolve(asked, model);
   const auto best = sizer::best_quantization(model.architecture, machine.machine, q.work, q.engine,
                                              std::span<const sizer::quantization>{quantizations});
   if (!best) return std::nullopt;

@@ -50,12 +50,26 @@ py::dict line_to_python(const sizer::overhead_line& line) {
   return result;
 }
 
+/// What the files of the model left open.
+void add_assumptions(sizer::estimate_result& result, const sizer::model_entry& model,
+                     const sizer::loaded_weights& loaded) {
+  for (const std::string& note : loaded.notes) result.assumptions.push_back({"weights", note});
+  if (!model.file) return;
+  for (const std::string& note : model.file->notes) result.assumptions.push_back({"model file", note});
+  for (const sizer::companion_file& companion : model.file->companions) {
+    if (companion.counted) continue;
+    result.assumptions.push_back({companion.role, companion.name + " (" + std::to_string(number(companion.size)) +
+                                                      " bytes of tensors) lies beside the model and is not counted"});
+  }
+}
+
 py::dict estimate(const sizer::model_entry& model, const sizer::machine_entry& machine, const request& asked) {
   sizer::estimate_result result;
   {
     const py::gil_scoped_release unlocked;
-    const question q = resolve(asked, model.architecture);
-    result = sizer::estimate(model.architecture, machine.machine, asked.quant, q.work, q.engine);
+    const question q = resolve(asked, model);
+    result = sizer::estimate(model.architecture, q.loaded.weights, machine.machine, q.work, q.engine);
+    add_assumptions(result, model, q.loaded);
   }
   return to_python(result);
 }

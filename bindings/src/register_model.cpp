@@ -17,6 +17,7 @@
 #include <sizer/model/expand.hpp>
 
 #include "convert.hpp"
+#include "model_file.hpp"
 #include "register.hpp"
 
 namespace sizer_python {
@@ -134,7 +135,16 @@ void register_model(py::module_& m) {
       .def(
           "__eq__", [](const model_entry& a, const model_entry& b) { return a == b; }, py::is_operator())
       .def("__hash__", [](const model_entry& entry) { return hash_of(entry.id, entry.name); })
-      .def(pickle_as_json<model_entry>(&sizer::read_model_json));
+      .def(py::pickle(
+          [](const model_entry& entry) { return py::make_tuple(2, to_json(entry), file_state(entry.file)); },
+          [](const py::tuple& state) {
+            if (state.size() != 3 || state[0].cast<int>() != 2) {
+              throw py::value_error("pickled by another release of sizer, whose layout this one does not know");
+            }
+            model_entry entry = sizer::read_model_json(state[1].cast<std::string>(), "pickle");
+            entry.file = file_from_state(state[2], entry.architecture);
+            return entry;
+          }));
 }
 
 }  // namespace sizer_python

@@ -23,12 +23,13 @@ namespace {
 
 using optional_count = std::optional<std::int64_t>;
 
-request make_request(std::string_view quant, optional_count context, std::string_view kv_type, optional_count parallel,
-                     std::int64_t batch, optional_count prompt_tokens, optional_count output_tokens, std::int64_t depth,
-                     std::string_view engine, optional_count ubatch, bool flash_attention,
+request make_request(std::optional<std::string_view> quant, optional_count context, std::string_view kv_type,
+                     optional_count parallel, std::int64_t batch, optional_count prompt_tokens,
+                     optional_count output_tokens, std::int64_t depth, std::optional<std::string_view> engine,
+                     optional_count ubatch, bool flash_attention,
                      std::vector<std::pair<std::string, option_value>> options) {
   request asked;
-  asked.quant = sizer::find_quantization(quant);
+  if (quant) asked.quant = sizer::find_quantization(*quant);
   asked.context = context;
   asked.kv_type = find_kv_type("kv_type", kv_type);
   asked.parallel = parallel;
@@ -36,22 +37,24 @@ request make_request(std::string_view quant, optional_count context, std::string
   asked.prompt_tokens = prompt_tokens;
   asked.output_tokens = output_tokens;
   asked.depth = depth;
-  asked.engine = sizer::find_engine(engine);
+  if (engine) asked.engine = sizer::find_engine(*engine);
   if (ubatch && *ubatch < 1) throw sizer::value_error{"ubatch", std::to_string(*ubatch), "1 or more"};
   asked.ubatch = ubatch;
   asked.flash_attention = flash_attention;
   asked.options = std::move(options);
-  // Bad options are told here, before any model is looked at.
+  // Bad options are told here, before any model is looked at; where the model decides the engine, they wait for it.
+  if (!asked.engine) return asked;
   sizer::engine trial;
-  trial.kind = asked.engine;
+  trial.kind = *asked.engine;
   for (const auto& [name, value] : asked.options) set_option(trial, name, value);
   return asked;
 }
 
 py::dict resolved(const request& asked, const sizer::model_entry& model) {
-  const question q = resolve(asked, model.architecture);
+  const question q = resolve(asked, model);
   py::dict result;
-  result["quant"] = text(to_string(asked.quant));
+  result["quant"] = q.loaded.quantization;
+  result["weights_from_file"] = q.loaded.from_file;
   result["context"] = q.work.context;
   result["kv_type"] = kv_type_name(asked.kv_type);
   result["parallel"] = q.work.parallel;

@@ -85,9 +85,9 @@ py::dict sweep(const std::vector<const sizer::model_entry*>& models,
 
   const py::gil_scoped_release unlocked;
   for (std::size_t i = 0; i < cells; ++i) {
-    const sizer::architecture& model = models[i]->architecture;
-    const question q = resolve(*requests[i], model);
-    const estimate_result one = sizer::estimate(model, machines[i]->machine, requests[i]->quant, q.work, q.engine);
+    const question q = resolve(*requests[i], *models[i]);
+    const estimate_result one =
+        sizer::estimate(models[i]->architecture, q.loaded.weights, machines[i]->machine, q.work, q.engine);
     for (std::size_t c = 0; c < integers.size(); ++c) integers[c][i] = integer_columns[c].read(one);
     for (std::size_t c = 0; c < reals.size(); ++c) reals[c][i] = real_columns[c].read(one);
     fits_data[i] = one.memory.fits();

@@ -35,8 +35,8 @@ py::dict by_format(const sizer::per_format<Quantity>& values) {
 }
 
 py::dict decode_work(const sizer::model_entry& model, const request& asked) {
-  const question q = resolve(asked, model.architecture);
-  const sizer::weights_by_type weights = sizer::weights(model.architecture, asked.quant);
+  const question q = resolve(asked, model);
+  const sizer::weights_by_type& weights = q.loaded.weights;
   // One token for each sequence as if each chose its experts at random: no fitted number is in the work.
   const sizer::decode_work work = sizer::decode_work_of(model.architecture, weights, static_cast<double>(q.work.depth),
                                                         static_cast<double>(q.work.batch), q.engine.llama_cpp.type_k,
@@ -59,8 +59,8 @@ py::dict decode_work(const sizer::model_entry& model, const request& asked) {
 }
 
 py::dict prefill_work(const sizer::model_entry& model, const request& asked) {
-  const question q = resolve(asked, model.architecture);
-  const sizer::weights_by_type weights = sizer::weights(model.architecture, asked.quant);
+  const question q = resolve(asked, model);
+  const sizer::weights_by_type& weights = q.loaded.weights;
   const sizer::prefill_work work =
       sizer::prefill_work_of(model.architecture, weights, static_cast<double>(q.work.prompt_tokens),
                              static_cast<double>(q.work.depth), sizer::prefill_step(q.engine));

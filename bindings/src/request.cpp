@@ -42,10 +42,35 @@ sizer::ggml_type find_kv_type(const char* field, std::string_view name) {
   throw sizer::unknown_name_error{field, std::string{name}, kv_type_names()};
 }
 
-question resolve(const request& asked, const sizer::architecture& model) {
-  const std::int64_t native = model.shape.context_length;
+namespace {
+
+/// The context that a runtime gives a model when nobody asks for one: of a Modelfile, of the file, or the trained one.
+std::int64_t usual_context(const sizer::model_entry& model, sizer::engine_kind engine) {
+  const std::int64_t native = model.architecture.shape.context_length;
+  if (!model.file) return native;
+  const auto modelfile = model.file->parameters.num_ctx;
+  if (engine == sizer::engine_kind::ollama && modelfile) return std::min(*modelfile, native);  // Ollama clamps it too
+  return model.file->stated_context;
+}
+
+/// What a Modelfile sets and the request does not.
+void apply_modelfile(const request& asked, const sizer::ollama_parameters& parameters,
+                     sizer::llama_cpp_options& llama) {
+  if (parameters.num_gpu) llama.n_gpu_layers = *parameters.num_gpu;
+  if (parameters.num_batch && !asked.ubatch) {
+    llama.n_batch = *parameters.num_batch;
+    llama.n_ubatch = *parameters.num_batch;
+  }
+}
+
+}  // namespace
+
+question resolve(const request& asked, const sizer::model_entry& model) {
+  const std::int64_t native = model.architecture.shape.context_length;
+  const sizer::engine_kind kind =
+      asked.engine.value_or(model.file ? sizer::usual_engine(*model.file) : sizer::engine_kind::llama_cpp);
   sizer::workload work;
-  work.context = asked.context.value_or(native);
+  work.context = asked.context.value_or(usual_context(model, kind));
   if (work.context < 1) {  // zero means the native context in C++; here only an absent value does
     throw sizer::value_error{"context", std::to_string(work.context),
                              "1 to " + std::to_string(native) + " (the model's trained context)"};
@@ -60,12 +85,13 @@ question resolve(const request& asked, const sizer::architecture& model) {
   if (!asked.parallel && work.batch < 1) work.parallel = 1;
   work = sizer::checked(work, native);
 
-  question result{work, sizer::make_engine(asked.engine, work)};
+  question result{work, sizer::make_engine(kind, work), sizer::weights_for(model, asked.quant, kind)};
   sizer::llama_cpp_options& llama = result.engine.llama_cpp;
   llama.type_k = asked.kv_type;
   llama.type_v = asked.kv_type;
   llama.flash_attention = asked.flash_attention;
   if (asked.ubatch) llama.n_ubatch = *asked.ubatch;
+  if (model.file && kind == sizer::engine_kind::ollama) apply_modelfile(asked, model.file->parameters, llama);
   for (const auto& [name, value] : asked.options) set_option(result.engine, name, value);
   return result;
 }

@@ -11,9 +11,10 @@
 #include <variant>
 #include <vector>
 
+#include <sizer/catalog/catalog.hpp>
+#include <sizer/catalog/load_model.hpp>
 #include <sizer/engine/engine.hpp>
 #include <sizer/memory/quantization.hpp>
-#include <sizer/model/architecture.hpp>
 #include <sizer/workload.hpp>
 
 namespace sizer_python {
@@ -21,14 +22,14 @@ namespace sizer_python {
 using option_value = std::variant<bool, std::int64_t, double, std::string>;
 
 struct request {
-  sizer::quantization quant;
-  std::optional<std::int64_t> context;   ///< absent: the model's trained context
-  std::optional<std::int64_t> parallel;  ///< absent: the batch
+  std::optional<sizer::quantization> quant;  ///< absent: what the model's files are, or Q4_K_M
+  std::optional<std::int64_t> context;       ///< absent: what the model's files state, or its trained context
+  std::optional<std::int64_t> parallel;      ///< absent: the batch
   std::int64_t batch = 1;
   std::optional<std::int64_t> prompt_tokens;  ///< absent: 2048, or what the context leaves
   std::optional<std::int64_t> output_tokens;  ///< absent: 256, or what the context leaves
   std::int64_t depth = 0;
-  sizer::engine_kind engine = sizer::engine_kind::llama_cpp;
+  std::optional<sizer::engine_kind> engine;  ///< absent: the one that the model's files were made for, or llama.cpp
   sizer::ggml_type kv_type = sizer::ggml_type::f16;
   std::optional<std::int64_t> ubatch;  ///< absent: the engine's default
   bool flash_attention = true;
@@ -39,11 +40,12 @@ struct request {
 struct question {
   sizer::workload work;
   sizer::engine engine;
+  sizer::loaded_weights loaded;
 };
 
 /// Fills in what the request leaves open and checks every count.
 /// @throws sizer::value_error, sizer::unknown_name_error
-[[nodiscard]] question resolve(const request& asked, const sizer::architecture& model);
+[[nodiscard]] question resolve(const request& asked, const sizer::model_entry& model);
 
 /// @throws sizer::unknown_name_error
 [[nodiscard]] sizer::ggml_type find_kv_type(const char* field, std::string_view name);

@@ -127,7 +127,6 @@ BAD: list[tuple[str, int, str]] = [
     (f"estimate {MODEL} --on {MACHINE} --context", 2, "--context"),
     (f"estimate no-such-model --on {MACHINE}", 2, "no-such-model"),
     (f"estimate {MODEL} --on no-such-machine", 2, "no-such-machine"),
-    (f"estimate {MODEL} --on this", 2, "later release"),
     (f"estimate {MODEL} --on {MACHINE} --context -1", 2, "context"),
     (f"estimate {MODEL} --on {MACHINE} --context 0", 2, "context"),
     (f"estimate {MODEL} --on {MACHINE} --context 300000", 2, "262144"),

@@ -89,12 +89,9 @@ def test_arguments_have_the_names_and_defaults_of_the_contract() -> None:
     assert list(parameters)[:2] == ["model", "hardware"]
     assert set(kinds[:2]) == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
     assert set(kinds[2:]) == {inspect.Parameter.KEYWORD_ONLY}
-    defaults: dict[str, Any] = {name: one.default for name, one in parameters.items()}
-    assert defaults["quant"] == "Q4_K_M"
-    assert defaults["kv_type"] == "f16"
-    assert (defaults["batch"], defaults["depth"], defaults["ubatch"]) == (1, 0, 512)
-    assert defaults["engine"] == "llama.cpp"
-    assert defaults["flash_attention"] is True
+    e = sizer.estimate("llama-3.1-8b", "dgx-spark")
+    assert (e.quant, e.kv_type, e.engine, e.flash_attention) == ("Q4_K_M", "f16", "llama.cpp", True)
+    assert (e.batch, e.parallel, e.depth, e.ubatch) == (1, 1, 0, 512)
 
 
 def test_names_may_stand_for_model_and_hardware(estimate: sizer.Estimate) -> None:

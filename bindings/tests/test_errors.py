@@ -203,11 +203,6 @@ def test_unknown_names_get_the_nearest() -> None:
     assert "kv_unified" in caught.value.nearest
 
 
-def test_detection_is_refused_clearly() -> None:
-    with pytest.raises(sizer.SizerError, match="later release"):
-        sizer.hardware("this")
-
-
 def test_a_shape_that_overflows_is_an_error(small_machine: sizer.Hardware) -> None:
     largest = 16_777_216
     absurd = sizer.Model(

@@ -13,7 +13,7 @@ from .. import _comparison_report
 from .._arguments import real
 from .._errors import InvalidValueError, UnknownNameError
 from .._estimate import SORT_KEYS, compare
-from .options import add_request, integer, number, request
+from .options import add_model, add_request, chosen_model, integer, number, request
 from .output import Output
 
 _SHOWN, _SHOWN_LACKING = 10, 5
@@ -22,7 +22,7 @@ _HOW = "--limit N shows more and --all each of them, --sort price the cheapest, 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", help="a model: `sizer models` lists them")
+    add_model(parser)
     parser.add_argument(
         "--on",
         action="append",
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     limit = None if options.limit is None else integer("limit", options.limit)
     if limit is not None and limit < 1:
         raise InvalidValueError("limit", str(limit), "at least 1")
-    answer = compare(options.model, machines=options.machines, sort=options.sort, **request(options))
+    answer = compare(chosen_model(options), machines=options.machines, sort=options.sort, **request(options))
     if options.price_max is not None:
         most = real("price_max", number("price_max", options.price_max))
         kept = tuple(row for row in answer.machines if row.price_usd is not None and row.price_usd <= most)

@@ -7,7 +7,9 @@ import re
 from typing import Any
 
 from .. import _core
+from .._catalogue import model
 from .._errors import InvalidValueError
+from .._model import Model
 
 _INTEGER = re.compile(r"[+-]?\d+(?:[,_]\d+)*")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -37,12 +39,31 @@ def number(field: str, text: str) -> float:
         raise InvalidValueError(field, repr(text), "a number") from None
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The model, by name or file."""
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a model (`sizer models` lists them), a file or folder, ollama:NAME, hf:ORG/REPO[:FILE], or a URL",
+    )
+    parser.add_argument("--mmproj", metavar="FILE", help="projector file that is loaded with the model")
+
+
+def chosen_model(options: argparse.Namespace) -> Model:
+    """The model of these options."""
+    return model(options.model, mmproj=options.mmproj)
+
+
 def add_request(parser: argparse.ArgumentParser) -> None:
     """The options of a request, named as the arguments of sizer.estimate()."""
     group = parser.add_argument_group("request")
-    group.add_argument("--quant", default="Q4_K_M", metavar="NAME", help="weight format (default Q4_K_M)")
     group.add_argument(
-        "--context", metavar="TOKENS", help="tokens the KV cache is made for (default: the trained context)"
+        "--quant", metavar="NAME", help="weight format (default: what the model's files are, or else Q4_K_M)"
+    )
+    group.add_argument(
+        "--context",
+        metavar="TOKENS",
+        help="tokens the KV cache is made for (default: what the model's file states, or else its trained context)",
     )
     group.add_argument("--kv-type", default="f16", metavar="TYPE", help="number format of the KV cache (default f16)")
     group.add_argument("--parallel", metavar="SLOTS", help="sequences that hold a cache (default: the batch)")
@@ -50,8 +71,12 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--prompt-tokens", metavar="TOKENS", help="length of the prompt (default 2048)")
     group.add_argument("--output-tokens", metavar="TOKENS", help="length of the answer (default 256)")
     group.add_argument("--depth", default="0", metavar="TOKENS", help="tokens already cached (default 0)")
-    group.add_argument("--engine", default="llama.cpp", metavar="NAME", help=f"runtime: {', '.join(_core.engines())}")
-    group.add_argument("--ubatch", default="512", metavar="TOKENS", help="llama.cpp's physical batch (default 512)")
+    group.add_argument(
+        "--engine",
+        metavar="NAME",
+        help=f"runtime: {', '.join(_core.engines())} (default: what the files are made for, or llama.cpp)",
+    )
+    group.add_argument("--ubatch", metavar="TOKENS", help="llama.cpp's physical batch (default 512)")
     group.add_argument("--no-flash-attention", action="store_true", help="keep the attention scores in memory")
     group.add_argument(
         "--engine-option",
@@ -79,14 +104,14 @@ def request(options: argparse.Namespace) -> dict[str, Any]:
         "output_tokens": optional("output_tokens"),
         "depth": integer("depth", options.depth),
         "engine": options.engine,
-        "ubatch": integer("ubatch", options.ubatch),
+        "ubatch": optional("ubatch"),
         "flash_attention": not options.no_flash_attention,
         "engine_options": _engine_options(options.engine, options.engine_option),
     }
 
 
-def _engine_options(engine: str, pairs: list[str]) -> dict[str, Any] | None:
-    kinds = dict(_core.engine_options(engine)) if pairs else {}
+def _engine_options(engine: str | None, pairs: list[str]) -> dict[str, Any] | None:
+    kinds = dict(_core.engine_options(engine or "llama.cpp")) if pairs else {}
     parsed: dict[str, Any] = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
