@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz targets: `tests/fuzz/make_seeds.py [FOLDER]` (default: tests/fuzz/corpus).
+"""Writes the seeds of the fuzz targets into tests/fuzz/corpus, or into another folder.
 
 A seed is a small input that a target starts from: good files of every kind, and files that lie in one place each.
 The names of files that fuzzing found begin with "crash-" or are hashes; this script leaves them alone.
 """
 
+import argparse
 import json
 import struct
-import sys
 from pathlib import Path
 
 U8, I8, U16, I16, U32, I32, F32, BOOL, TEXT, ARRAY, U64, I64, F64 = range(13)
@@ -739,7 +739,9 @@ def write(folder, seeds):
 
 
 def main():
-    corpus = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "corpus"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent / "corpus")
+    corpus = parser.parse_args().folder
     write(corpus / "gguf", good_gguf())
     write(corpus / "gguf", ((f"bad_{name}", content) for name, content in bad_gguf()))
     write(corpus / "ollama", ollama())
