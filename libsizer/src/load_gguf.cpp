@@ -238,7 +238,8 @@ void refuse_what_is_no_model(const gguf_file& file) {
   if (content == gguf_content::adapter) is = "an adapter (LoRA or control vector)";
   if (content == gguf_content::draft) is += " head (multi-token prediction) of another file";
   if (content == gguf_content::calibration) is = "an importance matrix";
-  throw data_error{file.name, "general.type", "is " + is + ", expected a model"};
+  const char* const remedy = content == gguf_content::projector ? "; name the model, and this file as its mmproj" : "";
+  throw data_error{file.name, "general.type", "is " + is + ", expected a model" + remedy};
 }
 
 /// Reads a companion; its tensors are all that is wanted of it.
