@@ -48,6 +48,8 @@ if(SIZER_BUILD_CATALOG)
     sizer_missing("nlohmann_json 3.11 or newer (or -DSIZER_BUILD_CATALOG=OFF, which leaves the headers)"
                   nlohmann-json3-dev nlohmann-json nlohmann-json)
   endif()
+  set(THREADS_PREFER_PTHREAD_FLAG ON)
+  find_package(Threads REQUIRED)
 endif()
 add_feature_info("sizer::catalog" SIZER_BUILD_CATALOG "the embedded catalogue and the file readers")
 

@@ -47,7 +47,10 @@ cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_LIBDIR BASE_DIRECTORY "\${prefix}" OUTPUT
 cmake_path(ABSOLUTE_PATH CMAKE_INSTALL_INCLUDEDIR BASE_DIRECTORY "\${prefix}" OUTPUT_VARIABLE SIZER_PC_INCLUDEDIR)
 set(SIZER_PC_LIBS "")
 if(TARGET sizer_catalog)
-  set(SIZER_PC_LIBS "-L\${libdir} -lsizer_catalog")
+  set(SIZER_PC_LIBS "-L\${libdir} -lsizer_catalog -pthread")
+  foreach(library IN LISTS CMAKE_DL_LIBS)
+    string(APPEND SIZER_PC_LIBS " -l${library}")
+  endforeach()
 endif()
 configure_file("${CMAKE_CURRENT_LIST_DIR}/sizer.pc.in" "${PROJECT_BINARY_DIR}/sizer.pc" @ONLY)
 install(

@@ -28,9 +28,20 @@ if TYPE_CHECKING:
     from ._catalogue import hardware, hardware_list, machines, model, models, source, validate
     from ._core import engines, kv_types, quantizations
     from ._detect import CatalogueMatch, DetectedCpu, DetectedGpu, DetectedMemory, DetectedOs, Detection, Fact, detect
-    from ._errors import DataError, InvalidValueError, SizerError, UnknownNameError, WrongTypeError
+    from ._errors import DataError, DeviceError, InvalidValueError, SizerError, UnknownNameError, WrongTypeError
     from ._estimate import best_quantization, compare, estimate, largest_context
     from ._hardware import Hardware
+    from ._measure import (
+        DeviceProfile,
+        KernelDevice,
+        KernelInfo,
+        LeftOut,
+        Measurement,
+        Plateau,
+        Profile,
+        kernel_device,
+        measure,
+    )
     from ._model import Model
     from ._results import (
         Assumption,
@@ -43,6 +54,7 @@ if TYPE_CHECKING:
         Rate,
         Source,
         Term,
+        UsedMeasurement,
         Validation,
     )
     from ._sweep import Sweep, sweep
@@ -61,20 +73,29 @@ __all__ = [
     "DetectedMemory",
     "DetectedOs",
     "Detection",
+    "DeviceError",
+    "DeviceProfile",
     "Estimate",
     "Fact",
     "Hardware",
     "InvalidValueError",
+    "KernelDevice",
+    "KernelInfo",
+    "LeftOut",
+    "Measurement",
     "Memory",
     "Model",
     "OverheadLine",
+    "Plateau",
     "Pool",
+    "Profile",
     "Rate",
     "SizerError",
     "Source",
     "Sweep",
     "Term",
     "UnknownNameError",
+    "UsedMeasurement",
     "Validation",
     "WrongTypeError",
     "__version__",
@@ -86,9 +107,11 @@ __all__ = [
     "estimate",
     "hardware",
     "hardware_list",
+    "kernel_device",
     "kv_types",
     "largest_context",
     "machines",
+    "measure",
     "model",
     "models",
     "prefill_work",
@@ -106,13 +129,17 @@ _HOMES = {
         *("CatalogueMatch", "DetectedCpu", "DetectedGpu", "DetectedMemory", "DetectedOs", "Detection", "Fact"),
         "detect",
     ),
-    "_errors": ("DataError", "InvalidValueError", "SizerError", "UnknownNameError", "WrongTypeError"),
+    "_errors": ("DataError", "DeviceError", "InvalidValueError", "SizerError", "UnknownNameError", "WrongTypeError"),
     "_estimate": ("best_quantization", "compare", "estimate", "largest_context"),
     "_hardware": ("Hardware",),
+    "_measure": (
+        *("DeviceProfile", "KernelDevice", "KernelInfo", "LeftOut", "Measurement", "Plateau", "Profile"),
+        *("kernel_device", "measure"),
+    ),
     "_model": ("Model",),
     "_results": (
         *("Assumption", "Candidate", "Comparison", "Estimate", "Memory", "OverheadLine", "Pool", "Rate", "Source"),
-        *("Term", "Validation"),
+        *("Term", "UsedMeasurement", "Validation"),
     ),
     "_sweep": ("Sweep", "sweep"),
     "_work": ("decode_work", "prefill_work"),

@@ -22,6 +22,9 @@ Name = str | os.PathLike[str]
 ENVIRONMENT_VARIABLE = "SIZER_CATALOGUE"
 _LARGEST_FILE = 16 * 1024 * 1024
 
+#: The ``format`` of a file that ``sizer measure`` wrote.
+PROFILE_FORMAT = "sizer-profile"
+
 
 @lru_cache(maxsize=4)
 def _with_files(paths: str) -> _core.Catalogue:
@@ -66,6 +69,15 @@ def read_text(path: Path) -> str:
         raise DataError(str(path), f"byte {error.start}", "got bytes that are not UTF-8, expected text") from None
 
 
+def is_profile(path: Path) -> bool:
+    """Whether a file was written by ``sizer measure``."""
+    try:
+        values = json.loads(read_text(path))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(values, dict) and values.get("format") == PROFILE_FORMAT
+
+
 def _is_entry(path: Path) -> bool:
     """Whether a .json file is an entry of a catalogue, and not a Hugging Face config."""
     try:
@@ -106,7 +118,8 @@ def model(name: Name, *, mmproj: str | None = None) -> Model:
 
 
 def hardware(name: Name) -> Hardware:
-    """A machine by its catalogue id or alias, from a JSON entry, or "this", the one that this runs on.
+    """A machine by its catalogue id or alias, from a JSON entry or a profile of ``sizer measure``, or "this", the one
+    that this runs on.
 
     Raises UnknownNameError with the nearest ids, DataError for a bad file, SizerError when too little is known of this
     machine.
@@ -166,10 +179,21 @@ def source(key: str) -> Source:
 def validate(path: Name) -> Validation:
     """Checks a catalogue file (model, hardware, not_sold or sources) and lists everything that is wrong in it.
 
+    Of a profile of ``sizer measure`` it names the first thing.
+
     The result is true when the file is good. Raises DataError when it cannot be read at all.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise WrongTypeError("path", described(path), "a path")
     where = Path(path)
-    checked = _core.validate_json(read_text(where), str(where))
+    content = read_text(where)
+    if f'"{PROFILE_FORMAT}"' in content and is_profile(where):
+        from ._measure import Profile
+
+        try:
+            Profile.read(where)
+        except DataError as error:
+            return Validation(file=str(where), ok=False, what="profile", problems=(str(error),))
+        return Validation(file=str(where), ok=True, what="profile", problems=())
+    checked = _core.validate_json(content, str(where))
     return Validation(file=str(where), ok=checked["ok"], what=checked["what"], problems=tuple(checked["problems"]))

@@ -90,3 +90,19 @@ class DataError(SizerError, ValueError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.file, self.where, self.problem))
+
+
+class DeviceError(SizerError, RuntimeError):
+    """A device failed or stopped answering; the message has its driver's words.
+
+    Attribute: ``lost`` (whether further calls are pointless).
+    """
+
+    __module__ = "sizer"
+
+    def __init__(self, message: str, lost: bool) -> None:
+        super().__init__(message)
+        self.lost = lost
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (str(self), self.lost))

@@ -11,7 +11,7 @@ from ._catalogue import Name, as_hardware, as_model, hardware_list, source
 from ._errors import InvalidValueError, UnknownNameError, WrongTypeError
 from ._hardware import Hardware
 from ._model import Model
-from ._results import Assumption, Candidate, Comparison, Estimate, Memory, Rate
+from ._results import Assumption, Candidate, Comparison, Estimate, Memory, Rate, UsedMeasurement
 
 #: What a comparison can be sorted by, and whether more is better.
 SORT_KEYS = ("request", "decode", "ttft", "price", "headroom")
@@ -106,6 +106,7 @@ def estimate(
         hardware_name=machine.name,
         **_answer(plain),
         decode_behind_prompt=Rate.build(plain["decode_behind_prompt"]),
+        measurements=tuple(UsedMeasurement.build(one) for one in plain["measurements"]),
         sources=tuple(source(key) for key in plain["sources"]),
         largest_context=None if fits else _core.largest_context(*entries),
         best_quantization=None if fits else _core.best_quantization(*entries, USUAL_QUANTIZATIONS),

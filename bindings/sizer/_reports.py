@@ -224,6 +224,8 @@ def estimate(e: Estimate) -> list[Block]:
     ]
     if e.prompt_tokens:
         blocks += _terms(e.prefill, "the prefill")
+    if e.measurements:
+        blocks += [Heading("Measured on it"), Items([f"{one.what}: {one.measured}" for one in e.measurements])]
     if e.assumptions:
         blocks += [Heading("Assumed"), Items([f"{one.what}: {one.why}" for one in e.assumptions])]
     if e.sources:

@@ -145,6 +145,14 @@ class _Asked(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UsedMeasurement(Row):
+    """A measurement of a profile that an estimate rests on."""
+
+    what: str  #: "weights in Q4_K", "attention over F16"
+    measured: str  #: the rate, and the run that gave it
+
+
+@dataclass(frozen=True, kw_only=True)
 class Estimate(_Asked):
     """What a model needs on a machine, whether it fits and how fast it is.
 
@@ -161,6 +169,7 @@ class Estimate(_Asked):
     ttft_s: float  #: time to the first token: the prompt, then one decode step; loading the model is not in it
     tpot_s: float  #: time per output token of one sequence
     assumptions: tuple[Assumption, ...]
+    measurements: tuple[UsedMeasurement, ...]  #: of the machine's own profile, behind the speeds; empty without one
     sources: tuple[Source, ...]
     largest_context: int | None  #: where it does not fit: the largest context that does; None: none
     best_quantization: str | None  #: where it does not fit: the usual quantisation that does; None: none
@@ -171,6 +180,7 @@ class Estimate(_Asked):
         "decode_behind_prompt": Rate.build,
         "prefill": Rate.build,
         "assumptions": each(Assumption.build),
+        "measurements": each(UsedMeasurement.build),
         "sources": each(Source.build),
     }
 

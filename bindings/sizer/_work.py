@@ -18,8 +18,8 @@ def decode_work(
 
     Weights by number format (``weights_bytes``, ``weight_arithmetic_flop``), ``kv_cache_bytes``,
     ``latent_cache_bytes``, ``state_bytes``, ``attention_flop``, ``latent_attention_flop``, ``batch_flop``, counts of
-    layers, and what no implementation can avoid (``least_bytes``, ``least_flop``). Experts are taken to be chosen at
-    random.
+    layers and of query heads x cached tokens (``attention_rows``), and what no implementation can avoid
+    (``least_bytes``, ``least_flop``). Experts are taken to be chosen at random.
     """
     request = _arguments.request(
         **_REST,

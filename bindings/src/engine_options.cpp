@@ -41,6 +41,7 @@ constexpr auto llama_cpp_table = std::to_array<option<llama_cpp_options>>({
     {"n_batch", &llama_cpp_options::n_batch},
     {"n_outputs_max", &llama_cpp_options::n_outputs_max},
     {"n_rs_seq", &llama_cpp_options::n_rs_seq},
+    {"n_threads", &llama_cpp_options::n_threads},
     {"n_gpu_layers", &llama_cpp_options::n_gpu_layers},
     {"n_cpu_moe", &llama_cpp_options::n_cpu_moe},
     {"offload_kqv", &llama_cpp_options::offload_kqv},

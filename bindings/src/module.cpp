@@ -23,6 +23,7 @@ PYBIND11_MODULE(_core, m) {
   sizer_python::register_files(m);
   sizer_python::register_stores(m);
   sizer_python::register_probe(m);
+  sizer_python::register_kernels(m);
   sizer_python::register_request(m);
   sizer_python::register_work(m);
   sizer_python::register_estimate(m);

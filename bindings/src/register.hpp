@@ -13,6 +13,7 @@ void register_catalogue(pybind11::module_& m);  ///< Catalogue, validate_json, n
 void register_files(pybind11::module_& m);      ///< load_model and its relatives, model_file
 void register_stores(pybind11::module_& m);     ///< manifests and names of Ollama's store
 void register_probe(pybind11::module_& m);      ///< DetectedMachine, detect_machine
+void register_kernels(pybind11::module_& m);    ///< KernelDevice and what opens one
 void register_request(pybind11::module_& m);    ///< Request, names of quantisations, engines and their options
 void register_work(pybind11::module_& m);       ///< decode_work, prefill_work
 void register_estimate(pybind11::module_& m);   ///< estimate

@@ -9,6 +9,7 @@
 
 #include <sizer/catalog/catalog.hpp>
 #include <sizer/error.hpp>
+#include <sizer/probe/kernels.hpp>
 
 #include "register.hpp"
 
@@ -35,6 +36,8 @@ void translate(std::exception_ptr thrown) {  // NOLINT(performance-unnecessary-v
     raise("UnknownNameError", e.looked_up(), e.name(), e.nearest());
   } catch (const sizer::data_error& e) {
     raise("DataError", e.file(), e.where(), e.problem());
+  } catch (const sizer::device_error& e) {
+    raise("DeviceError", e.what(), e.lost());
   } catch (const sizer::error& e) {
     raise("SizerError", e.what());
   }

@@ -132,6 +132,14 @@ py::dict to_python(const sizer::estimate_result& result) {
     assumptions.append(std::move(entry));
   }
   plain["assumptions"] = std::move(assumptions);
+  py::list measurements;
+  for (const sizer::used_measurement& one : result.measurements) {
+    py::dict entry;
+    entry["what"] = one.what;
+    entry["measured"] = one.from;
+    measurements.append(std::move(entry));
+  }
+  plain["measurements"] = std::move(measurements);
   plain["sources"] = py::cast(result.sources);
   return plain;
 }

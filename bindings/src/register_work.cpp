@@ -12,6 +12,8 @@
 #include <sizer/catalog/catalog.hpp>
 #include <sizer/memory/quantization.hpp>
 #include <sizer/memory/weights.hpp>
+#include <sizer/speed/attention_row.hpp>
+#include <sizer/speed/device_rates.hpp>
 #include <sizer/speed/work.hpp>
 #include <sizer/workload.hpp>
 
@@ -49,6 +51,7 @@ py::dict decode_work(const sizer::model_entry& model, const request& asked) {
   result["state_bytes"] = number(work.state);
   result["attention_flop"] = number(work.attention);
   result["latent_attention_flop"] = number(work.latent_attention);
+  result["attention_rows"] = work.attention_rows;
   result["batch_flop"] = number(work.batch);
   result["layers"] = work.layers;
   result["moe_layers"] = work.moe_layers;
@@ -77,10 +80,36 @@ py::dict prefill_work(const sizer::model_entry& model, const request& asked) {
   return result;
 }
 
+/// Seconds of one query head and cached token on a measured processor, the mean over the model's layers: of the loop
+/// without tiles, and of what does not fill the engine's vectors. bench/engine_efficiency.py fits with it.
+py::dict measured_row(const sizer::model_entry& model, const sizer::machine_entry& machine, const request& asked) {
+  const question q = resolve(asked, model);
+  const sizer::device& target = machine.machine.devices.at(0);
+  const sizer::measured_rates* const measured = sizer::measured_with(target, sizer::cpu_threads(q.engine));
+  if (measured == nullptr) throw sizer::value_error{"hardware", machine.machine.id, "a machine with measurements"};
+  double loop = 0.0;
+  double rest = 0.0;
+  double heads = 0.0;
+  const double reachable = number(sizer::rates_of(target, measured->threads).reachable);
+  for (const sizer::layer& block : model.architecture.layers) {
+    if (!has_attention(block.mixer)) continue;
+    const auto parts = sizer::detail::row_parts_of(*measured, reachable, q.engine.llama_cpp.type_k, block);
+    if (!parts) throw sizer::value_error{"hardware", machine.machine.id, "a profile with runs of attention_by_row"};
+    loop += parts->loop * block.n_heads;
+    rest += parts->rest * block.n_heads;
+    heads += block.n_heads;
+  }
+  py::dict result;
+  result["loop_s"] = heads > 0.0 ? loop / heads : 0.0;
+  result["rest_s"] = heads > 0.0 ? rest / heads : 0.0;
+  return result;
+}
+
 }  // namespace
 
 void register_work(py::module_& m) {
   m.def("decode_work", &decode_work, py::arg("model"), py::arg("request"));
+  m.def("measured_row", &measured_row, py::arg("model"), py::arg("machine"), py::arg("request"));
   m.def("prefill_work", &prefill_work, py::arg("model"), py::arg("request"));
 }
 

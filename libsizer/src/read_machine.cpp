@@ -20,11 +20,6 @@ constexpr std::int64_t most_devices = 4096;
 constexpr std::int64_t first_year = 1990;
 constexpr std::int64_t last_year = 2100;
 
-template <class Rules>
-struct figure_reader {
-  sourced<typename Rules::quantity> operator()(const json_node& node) const { return read_figure<Rules>(node); }
-};
-
 std::string read_kind(const json_node& node) {
   std::string kind = node.text();
   for (const std::string_view known : machine_kinds) {
@@ -80,22 +75,9 @@ memory_pair read_memory(const json_node& node) {
   return memory;
 }
 
-compute_rates read_compute(const json_node& node) {
-  const json_object object{node, {"fp32", "fp16", "bf16", "fp8", "int8", "fp4"}};
-  compute_rates rates;
-  const figure_reader<compute_rules> read{};
-  object.optional_field("fp32", rates.fp32, read);
-  object.optional_field("fp16", rates.fp16, read);
-  object.optional_field("bf16", rates.bf16, read);
-  object.optional_field("fp8", rates.fp8, read);
-  object.optional_field("int8", rates.int8, read);
-  object.optional_field("fp4", rates.fp4, read);
-  return rates;
-}
-
 void read_device(const json_node& node, machine_entry& entry) {
   const json_object object{
-      node, {"name", "count", "backend", "device_class", "memory", "compute", "last_level_cache", "tdp"}};
+      node, {"name", "count", "backend", "device_class", "memory", "compute", "last_level_cache", "tdp", "measured"}};
   device part;
   device_details details;
   object.text("name", part.name);
@@ -111,6 +93,7 @@ void read_device(const json_node& node, machine_entry& entry) {
   object.optional_field("compute", part.compute, read_compute);
   object.optional_field("last_level_cache", details.last_level_cache, figure_reader<memory_rules>{});
   object.optional_field("tdp", part.tdp, figure_reader<power_rules>{});
+  object.optional_field("measured", part.measured, read_measured);
   entry.machine.devices.push_back(std::move(part));
   entry.devices.push_back(std::move(details));
 }
@@ -196,17 +179,11 @@ ordered_json write_device(const device& part, const device_details& details) {
   object["backend"] = to_string(part.backend);
   object["device_class"] = to_string(part.device_class);
   object["memory"] = write_memory(part.memory, details.memory);
-  ordered_json rates = ordered_json::object();
-  write_figure<compute_rules>(rates, "fp32", part.compute.fp32);
-  write_figure<compute_rules>(rates, "fp16", part.compute.fp16);
-  write_figure<compute_rules>(rates, "bf16", part.compute.bf16);
-  write_figure<compute_rules>(rates, "fp8", part.compute.fp8);
-  write_figure<compute_rules>(rates, "int8", part.compute.int8);
-  if (rates.contains("int8") && rates["int8"]["unit"] == "TFLOPS") rates["int8"]["unit"] = "TOPS";  // the same scale
-  write_figure<compute_rules>(rates, "fp4", part.compute.fp4);
+  ordered_json rates = write_compute(part.compute);
   if (!rates.empty()) object["compute"] = std::move(rates);
   write_figure<memory_rules>(object, "last_level_cache", details.last_level_cache);
   write_figure<power_rules>(object, "tdp", part.tdp);
+  if (!part.measured.empty()) object["measured"] = write_measured(part.measured);
   return object;
 }
 
@@ -298,7 +275,14 @@ machine_entry read_machine(const json_node& node) {
 machine_entry read_machine_json(std::string_view text, std::string_view file_name) {
   const detail::reading file{std::string{file_name}, nullptr};
   const detail::json document = detail::parse_json(text, file.file);
-  return detail::read_machine({document, "", file});
+  const detail::json_node whole{document, "", file};
+  // A profile of `sizer measure` holds a machine among much else.
+  if (document.is_object() && document.contains("format")) {
+    if (document["format"] != "sizer-profile") whole.fail("a catalogue entry, or a profile of sizer measure");
+    if (!document.contains("machine")) whole.fail("no key 'machine'", "that key");
+    return detail::read_machine({document["machine"], "/machine", file});
+  }
+  return detail::read_machine(whole);
 }
 
 std::string to_json(const machine_entry& entry) {

@@ -17,6 +17,7 @@ HARDWARE = DATA / "hardware"
 NOT_SOLD = HARDWARE / "not_sold.json"
 SCHEMA = DATA / "schema" / "hardware.schema.json"
 NOT_SOLD_SCHEMA = DATA / "schema" / "not_sold.schema.json"
+PROFILE_SCHEMA = DATA / "schema" / "profile.schema.json"
 FILES = sorted(HARDWARE.glob("*/*.json"))
 MACHINES = {path.stem: json.loads(path.read_text(encoding="ascii")) for path in FILES}
 BYTES = {"MB": 1e6, "GB": 1e9, "MiB": 2.0**20, "GiB": 2.0**30}
@@ -51,7 +52,7 @@ def test_catalogue_is_large_enough():
     assert len(MACHINES) == len(FILES), "two files share a stem"
 
 
-@pytest.mark.parametrize("path", [SCHEMA, NOT_SOLD_SCHEMA], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [SCHEMA, NOT_SOLD_SCHEMA, PROFILE_SCHEMA], ids=lambda p: p.name)
 def test_schema_is_strict_and_described(path):
     schema = json.loads(path.read_text(encoding="ascii"))
     jsonschema.Draft7Validator.check_schema(schema)
@@ -68,7 +69,7 @@ def test_file_validates(path):
     jsonschema.validate(MACHINES[path.stem], schema, cls=jsonschema.Draft7Validator)
 
 
-@pytest.mark.parametrize("path", [*FILES, NOT_SOLD, SCHEMA, NOT_SOLD_SCHEMA], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*FILES, NOT_SOLD, SCHEMA, NOT_SOLD_SCHEMA, PROFILE_SCHEMA], ids=lambda p: p.stem)
 def test_file_is_canonical(path):
     text = path.read_bytes().decode("ascii")
     seen = []

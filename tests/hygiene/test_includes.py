@@ -274,6 +274,10 @@ def test_bindings_use_only_the_public_headers() -> None:
 # --- the build knows the files ----------------------------------------------------------------------------------------
 
 
+# The module with the CUDA kernels is built where there is a CUDA compiler; cmake/Cuda.cmake lists its sources.
+CUDA_MODULE = ("src/cuda_module.cpp",)
+
+
 def files_on_disk() -> dict[tuple[Path, str], list[str]]:
     """The lists of the CMakeLists.txt files as they should be, by file and variable."""
     libsizer = ROOT / "libsizer"
@@ -281,7 +285,8 @@ def files_on_disk() -> dict[tuple[Path, str], list[str]]:
     outer = tuple(f"include/sizer/{folder}" for folder in OUTER)
 
     def sources(folder: Path) -> list[str]:
-        return sorted(p.relative_to(folder.parent).as_posix() for p in folder.rglob("*.cpp"))
+        found = (p.relative_to(folder.parent).as_posix() for p in folder.rglob("*.cpp"))
+        return sorted(name for name in found if name not in CUDA_MODULE and not name.startswith("src/probe/cuda/"))
 
     return {
         (libsizer / "CMakeLists.txt", "SIZER_CORE_HEADERS"): [h for h in headers if not h.startswith(outer)],

@@ -16,6 +16,7 @@
 #include <sizer/model/architecture.hpp>
 #include <sizer/model/family.hpp>
 #include <sizer/speed/device_rates.hpp>
+#include <sizer/speed/measured_parameters.hpp>
 #include <sizer/speed/offload.hpp>
 #include <sizer/speed/parameters.hpp>
 #include <sizer/speed/rate.hpp>
@@ -39,7 +40,8 @@ struct estimate_result {
   seconds ttft{};  ///< prefill of the prompt and one decode step after it; loading the model is not in it
   seconds tpot{};  ///< per output token of one sequence, at workload.depth
   std::vector<assumption> assumptions;
-  std::vector<std::string> sources;  ///< keys of data/sources.json behind the machine's figures, each once
+  std::vector<used_measurement> measurements;  ///< of this very machine, behind the speeds; empty without a profile
+  std::vector<std::string> sources;            ///< keys of data/sources.json behind the machine's figures, each once
 };
 
 namespace detail {
@@ -66,7 +68,7 @@ inline void explain(estimate_result& result, const architecture& model, const ma
     result.assumptions.push_back(
         {"family", "'" + model.shape.family + "' is not known; optional tensors are those of a plain transformer"});
   }
-  if (rates_of(target).matrix_assumed) {
+  if (rates_of(target, cpu_threads(engine)).matrix_assumed) {
     result.assumptions.push_back({"compute rate", "none is stated for this device; taken from its memory bandwidth"});
   }
   note(result, "usable memory", target.memory.usable.kind, target.memory.usable.source, target.memory.usable.note);
@@ -119,6 +121,7 @@ inline void explain(estimate_result& result, const architecture& model, const ma
   result.ttft = result.prefill.time + first_token;
   result.tpot = result.decode.time;
   detail::explain(result, model, machine, engine);
+  result.measurements = measurements_behind(machine.devices.front(), engine, weights);
   if (machine.devices.front().backend != backend::cpu && host_share(model, weights, engine) > 0.0) {
     const bool stated = machine.host_memory.has_value() || machine.devices.front().memory.unified;
     result.assumptions.push_back(
@@ -133,8 +136,7 @@ inline void explain(estimate_result& result, const architecture& model, const ma
                                               const machine& machine, const workload& request, const engine& engine) {
   if (machine.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
   const device& target = machine.devices.front();
-  return estimate(model, weights, machine, request, engine,
-                  default_speed_parameters(target.backend, target.device_class, engine.kind));
+  return estimate(model, weights, machine, request, engine, speed_parameters_of(target, engine, model));
 }
 
 /// The same from a quantisation.

@@ -48,8 +48,8 @@ template <class EngineFor>
       work.batch = batches[static_cast<std::size_t>(j)];
       work.parallel = std::max(work.parallel, work.batch);
       const engine runtime = engine_for(work);
-      const estimate_result one = estimate(model, sizes, machine, work, runtime,
-                                           default_speed_parameters(target.backend, target.device_class, runtime.kind));
+      const estimate_result one =
+          estimate(model, sizes, machine, work, runtime, speed_parameters_of(target, runtime, model));
       result.total_bytes(i, j) = number(one.memory.total());
       result.headroom_bytes(i, j) = number(one.memory.headroom());
       result.decode_tokens_per_s(i, j) = number(one.decode.rate);

@@ -84,9 +84,11 @@ bool is_server(const detected_machine& here) {
 }
 
 [[noreturn]] void no_bandwidth(const std::string& of, const std::string& why) {
-  throw error("hardware: the memory bandwidth of this machine (" + of + ") is not known: " + why +
-              ". Name a machine of `sizer hardware` that is like it, describe it with sizer.Hardware(...), or run "
-              "`sizer detect` as root, who may read the memory modules");
+  throw error(
+      "hardware: the memory bandwidth of this machine (" + of + ") is not known: " + why +
+      ". Measure it (`sizer measure`, then `--on sizer-profile.json`), name a machine of `sizer hardware` that is "
+      "like it, describe it with sizer.Hardware(...), or run `sizer detect` as root, who may read the memory "
+      "modules");
 }
 
 machine_entry cpu_machine(const detected_machine& here, const catalogue_match& match, const catalogue& known) {

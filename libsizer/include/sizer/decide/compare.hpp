@@ -41,7 +41,7 @@ struct comparison_row {
     const engine runtime = engine_for(candidate);
     if (candidate.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
     const device& target = candidate.devices.front();
-    const speed_parameters parameters = default_speed_parameters(target.backend, target.device_class, runtime.kind);
+    const speed_parameters parameters = speed_parameters_of(target, runtime, model);
     comparison_row row;
     row.machine = i;
     row.estimate = estimate(model, weights, candidate, work, runtime, parameters);

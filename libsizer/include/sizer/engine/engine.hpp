@@ -56,6 +56,11 @@ struct engine {
   friend bool operator==(const engine&, const engine&) = default;
 };
 
+/// CPU threads that the runtime is told to use; 0: it chooses.
+[[nodiscard]] constexpr std::int64_t cpu_threads(const engine& runtime) noexcept {
+  return runtime.kind == engine_kind::vllm || runtime.kind == engine_kind::mlx ? 0 : runtime.llama_cpp.n_threads;
+}
+
 /// @throws unknown_name_error
 [[nodiscard]] inline engine_kind find_engine(std::string_view name) {
   if (name == "llama.cpp" || name == "llama_cpp" || name == "llama-cpp" || name == "llama-server")

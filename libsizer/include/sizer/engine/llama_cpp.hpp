@@ -35,6 +35,7 @@ struct llama_cpp_options {
   ggml_type type_k = ggml_type::f16;
   ggml_type type_v = ggml_type::f16;
   bool flash_attention = true;
+  std::int64_t n_threads = 0;      ///< CPU threads of decode and prefill; 0: as many as were measured, or all cores
   bool swa_full = false;           ///< sliding-window layers keep the whole context
   std::int64_t n_gpu_layers = -1;  ///< layers on the device, counted from the last (the output head is one); -1: all
   std::int64_t n_cpu_moe = 0;      ///< first layers whose experts stay on the host

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <sizer/model/ggml_type.hpp>
 #include <sizer/sourced.hpp>
 #include <sizer/units.hpp>
 
@@ -62,6 +63,39 @@ struct compute_rates {
   friend bool operator==(const compute_rates&, const compute_rates&) = default;
 };
 
+/// A rate at which numbers of one type were worked through.
+struct measured_rate {
+  ggml_type type = ggml_type::f16;
+  sourced<bytes_per_second> rate;  ///< bytes of the type's blocks
+  friend bool operator==(const measured_rate&, const measured_rate&) = default;
+};
+
+/// Attention of one query head over one cached token after the other, the way engines without tiles do it: how long a
+/// token takes, in the shape that it was measured in.
+struct measured_row {
+  ggml_type type = ggml_type::f16;
+  std::int32_t head_dim = 128;
+  std::int32_t kv_heads = 8;
+  std::int32_t group = 4;  ///< query heads that share a key and value head
+  sourced<seconds> time;   ///< of one query head and cached token, all threads together
+  friend bool operator==(const measured_row&, const measured_row&) = default;
+};
+
+/// What the microbenchmark (probe/kernels.hpp) found on one device, in memory and not in a cache.
+struct measured_rates {
+  std::int32_t threads = 0;                             ///< CPU threads; 0 on a device without threads to count
+  std::optional<sourced<bytes_per_second>> read, copy;  ///< plain traffic; copy counts both directions
+  std::vector<measured_rate> weights;                   ///< matrix of that type times a vector
+  std::vector<measured_rate> kv_cache;                  ///< decode attention over a cache of that type
+  std::int32_t query_group = 1;                         ///< query heads for each key and value head, of kv_cache
+  std::vector<measured_row> attention_rows;
+  std::int32_t vector_halves = 0;           ///< 16-bit numbers in a register of the half arithmetic; 0: not known
+  compute_rates matrix;                     ///< dense matrix products
+  std::optional<sourced<seconds>> barrier;  ///< all threads meet once
+  std::optional<sourced<seconds>> launch, graph_launch;  ///< of one kernel, alone and in a graph
+  friend bool operator==(const measured_rates&, const measured_rates&) = default;
+};
+
 struct device {
   std::string name;
   std::int32_t count = 1;  ///< identical devices
@@ -70,6 +104,7 @@ struct device {
   memory_pool memory;  ///< of one device
   compute_rates compute;
   std::optional<sourced<watts>> tdp;
+  std::vector<measured_rates> measured;  ///< by rising number of threads; empty: nobody measured this device
   friend bool operator==(const device&, const device&) = default;
 };
 

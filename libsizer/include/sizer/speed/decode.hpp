@@ -29,7 +29,7 @@ struct decode_shares {
   per_format<double> weights{};
   per_format<double> arithmetic{};
   double kv = 0, latent = 0, state = 0, attention = 0, latent_attention = 0, batch = 0;  ///< s
-  double layers = 0, moe_layers = 0, recurrent_layers = 0;
+  double attention_rows = 0, layers = 0, moe_layers = 0, recurrent_layers = 0;
 };
 
 [[nodiscard]] inline decode_shares shares_of(const decode_work& work, const device_rates& rates) {
@@ -47,6 +47,7 @@ struct decode_shares {
   at.attention = operations(work.attention);
   at.latent_attention = operations(work.latent_attention);
   at.batch = number(work.batch) / number(rates.matrix);
+  at.attention_rows = work.attention_rows;
   at.layers = work.layers;
   at.moe_layers = work.moe_layers;
   at.recurrent_layers = work.recurrent_layers;
@@ -143,7 +144,7 @@ inline interval widened(interval own, const interval& several, std::int32_t n_de
                                                       double batch, const speed_parameters& p) {
   if (where.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
   const device& target = where.devices.front();
-  const device_rates rates = rates_of(target);
+  const device_rates rates = rates_of(target, cpu_threads(runtime));
   const bool typed = runtime.is_llama_cpp();
   const decode_work work =
       decode_work_of(model, weights, depth, batch, typed ? runtime.llama_cpp.type_k : ggml_type::f16,
@@ -172,7 +173,10 @@ inline interval widened(interval own, const interval& several, std::int32_t n_de
       at.kv * (1.0 + detail::at_least_zero(p.kv_excess)) + at.latent * (1.0 + detail::at_least_zero(p.latent_excess)),
       bound_kind::memory));
   add(term("recurrent state", at.state * (1.0 + detail::at_least_zero(p.state_excess)), bound_kind::memory));
-  add(term("attention", at.attention * p.attention + at.latent_attention * p.latent_attention, bound_kind::compute));
+  add(term("attention",
+           at.attention * p.attention + at.latent_attention * p.latent_attention +
+               at.attention_rows * number(p.attention_row),
+           bound_kind::compute));
   add(term("batch", at.batch * p.batch, bound_kind::compute));
   add({"layers", p.layer * at.layers + p.moe_layer * at.moe_layers + p.recurrent_layer * at.recurrent_layers,
        bound_kind::latency});

@@ -39,7 +39,30 @@ inline constexpr double cpu_peak_over_fp32 = 4.0;
 inline constexpr double cpu_peak_over_assumed = 10.0;
 }  // namespace detail
 
-[[nodiscard]] inline device_rates rates_of(const device& target) {
+/// What was measured with that many threads, or with the next smaller number; 0 threads: with the most. Null when
+/// nothing was measured.
+[[nodiscard]] inline const measured_rates* measured_with(const device& target, std::int64_t n_threads) noexcept {
+  const measured_rates* found = nullptr;
+  for (const measured_rates& one : target.measured) {
+    if (found == nullptr || n_threads == 0 || one.threads <= n_threads) found = &one;
+  }
+  return found;
+}
+
+/// Operations that the attention kernel made a second over a cache of that type: each key or value element takes part
+/// in one multiplication and one addition for every query head that shares it. Empty when it was not measured.
+[[nodiscard]] inline std::optional<flop_per_second> measured_attention(const measured_rates& measured,
+                                                                       ggml_type type) noexcept {
+  for (const measured_rate& one : measured.kv_cache) {
+    if (one.type != type) continue;
+    const double elements = number(one.rate.value) * 8.0 / bits_per_weight(type);
+    return make_flop_per_second(2.0 * elements * measured.query_group);
+  }
+  return std::nullopt;
+}
+
+/// @param n_threads  CPU threads, where they were measured; 0: as many as were
+[[nodiscard]] inline device_rates rates_of(const device& target, std::int64_t n_threads = 0) {
   device_rates rates;
   const double spec = number(target.memory.bandwidth_spec.value);
   rates.spec = target.memory.bandwidth_spec.value;
@@ -49,6 +72,17 @@ inline constexpr double cpu_peak_over_assumed = 10.0;
   };
   const compute_rates& compute = target.compute;
   const bool cpu = target.backend == backend::cpu;
+  const measured_rates* const measured = cpu ? measured_with(target, n_threads) : nullptr;
+  if (measured != nullptr && measured->read) {
+    rates.reachable = make_bytes_per_second(std::min(number(measured->read->value), spec));
+    const double fp32 = value(measured->matrix.fp32);
+    const double fastest = std::max({fp32, value(measured->matrix.bf16), value(measured->matrix.int8)});
+    rates.matrix_assumed = fp32 <= 0.0;
+    rates.matrix = make_flop_per_second(fp32 > 0.0 ? fp32 : detail::cpu_flop_per_byte * number(rates.reachable));
+    // Four 8-bit operations where FP32 does one, and a tenth above what a kernel was seen to reach.
+    rates.peak = make_flop_per_second(1.1 * std::max(fastest, detail::cpu_peak_over_fp32 * number(rates.matrix)));
+    return rates;
+  }
   if (cpu) {
     const double share = target.memory.unified ? detail::cpu_share_of_gpu_bus : detail::cpu_share_of_bus;
     const double reachable =

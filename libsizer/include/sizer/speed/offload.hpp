@@ -19,6 +19,7 @@
 #include <sizer/memory/weights.hpp>
 #include <sizer/model/architecture.hpp>
 #include <sizer/speed/decode.hpp>
+#include <sizer/speed/measured_parameters.hpp>
 #include <sizer/speed/parameters.hpp>
 #include <sizer/speed/prefill.hpp>
 #include <sizer/speed/rate.hpp>
@@ -89,6 +90,11 @@ inline namespace v0 {
 /// The host as a machine of its own: the stated host memory, or two channels of DDR5-5600 when the machine states none.
 [[nodiscard]] inline machine host_of(const machine& where) {
   machine host;
+  for (const device& other : where.devices) {  // a measured machine states its cores
+    if (other.backend != backend::cpu) continue;
+    host.devices.push_back(other);
+    return host;
+  }
   device cores;
   cores.name = "host";
   cores.backend = backend::cpu;
@@ -147,7 +153,7 @@ namespace detail {
   const double share = where.devices.front().backend == backend::cpu ? 0.0 : host_share(model, weights, runtime);
   if (share <= 0.0) return on_device;
   const machine host = host_of(where);
-  const speed_parameters cores = default_speed_parameters(backend::cpu, device_class::cpu_desktop, runtime.kind);
+  const speed_parameters cores = speed_parameters_of(host.devices.front(), runtime, model);
   return detail::split_over(std::move(on_device), estimate_decode(model, weights, host, runtime, work, cores), share);
 }
 
@@ -171,7 +177,7 @@ namespace detail {
   if (bus > on_device.time) streamed.bound = bound_kind::link;
 
   const machine host = host_of(where);
-  const speed_parameters cores = default_speed_parameters(backend::cpu, device_class::cpu_desktop, runtime.kind);
+  const speed_parameters cores = speed_parameters_of(host.devices.front(), runtime, model);
   rate_estimate shared =
       detail::split_over(std::move(on_device), estimate_prefill(model, weights, host, runtime, work, cores), share);
   return streamed.rate > shared.rate ? streamed : shared;

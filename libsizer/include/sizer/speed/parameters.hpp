@@ -7,7 +7,8 @@
 /// default comes from. A calibration to one machine is another `speed_parameters`.
 ///
 ///   decode  t = sum_f weights_f / B (1 + weight_excess_f) + weight_flop_f / fp32 x weight_arithmetic_f
-///             + kv / B (1 + kv_excess) + attention / fp32 x attention + state / B (1 + state_excess)
+///             + kv / B (1 + kv_excess) + attention / fp32 x attention + rows x attention_row
+///             + state / B (1 + state_excess)
 ///             + layers x layer + moe layers x moe_layer + recurrent layers x recurrent_layer
 ///             + matrix products of further sequences / matrix rate x batch
 ///   prefill t = sum_f matrices_f / F x gemm_f + routed_f / F x gemm_f x routed_gemm + small experts / F x small_expert
@@ -36,6 +37,7 @@ struct speed_parameters {
   double state_excess = 0;
   double attention = 0;
   double latent_attention = 0;
+  seconds attention_row{};  ///< of one query head and cached token, besides its operations
   seconds layer{};
   seconds moe_layer{};
   seconds recurrent_layer{};

@@ -77,7 +77,7 @@ inline double prefill_concurrency(const device& target, const engine& runtime, d
                                                     const workload& request, const speed_parameters& p) {
   if (where.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
   const device& target = where.devices.front();
-  const device_rates rates = rates_of(target);
+  const device_rates rates = rates_of(target, cpu_threads(runtime));
   const auto n = static_cast<double>(request.prompt_tokens);
   const prefill_work work =
       prefill_work_of(model, weights, n, static_cast<double>(request.depth), prefill_step(runtime));

@@ -116,6 +116,7 @@ struct decode_work {
   real_bytes latent_cache{};             ///< compressed rows of latent attention (MLA) read
   real_bytes state{};                    ///< recurrent state read and written
   flop attention{};                      ///< scores and weighted values
+  double attention_rows = 0;             ///< query heads x cached tokens, over all layers
   flop latent_attention{};               ///< the same in latent layers
   flop batch{};                          ///< matrix products of the sequences after the first
   double layers = 0;
@@ -251,6 +252,7 @@ inline ggml_type head_type(const weights_by_type& weights, double elements) noex
   double kv = 0.0;
   double latent = 0.0;
   double attention = 0.0;
+  double attention_rows = 0.0;
   double latent_attention = 0.0;
   double state = 0.0;
   const double k_element = bits_per_weight(type_k) / 8.0;
@@ -263,12 +265,14 @@ inline ggml_type head_type(const weights_by_type& weights, double elements) noex
     const double operations = cells * detail::attention_flop(block);
     (block.mixer == mixer_kind::latent ? latent : kv) += bytes_read;
     (block.mixer == mixer_kind::latent ? latent_attention : attention) += operations;
+    attention_rows += cells * block.n_heads;
   }
   const detail::layer_counts n = detail::count_layers(model);
   work.kv_cache = real_bytes::from_value(kv * batch);
   work.latent_cache = real_bytes::from_value(latent * batch);
   work.state = real_bytes::from_value(2.0 * state * batch);
   work.attention = make_flop(attention * batch);
+  work.attention_rows = attention_rows * batch;
   work.latent_attention = make_flop(latent_attention * batch);
   work.batch = make_flop(token_flop * (batch - 1.0));
   work.layers = static_cast<double>(model.layers.size());

@@ -1,0 +1,192 @@
+#pragma once
+/// @file
+/// Speed parameters of a device whose kernels were measured on the very machine, in place of those of its class.
+///
+/// CPU:  every number format at the rate of its own kernel x the engine's share of that rate (engine_efficiency.hpp),
+///       attention at the time of the loop without tiles likewise, layers by the time that the threads need to meet.
+/// GPU:  the class's parameters, with no rate above what the kernels of the same device reach.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sizer/engine/engine.hpp>
+#include <sizer/hardware/machine.hpp>
+#include <sizer/memory/weights.hpp>
+#include <sizer/model/architecture.hpp>
+#include <sizer/model/ggml_type.hpp>
+#include <sizer/speed/attention_row.hpp>
+#include <sizer/speed/device_rates.hpp>
+#include <sizer/speed/engine_efficiency.hpp>
+#include <sizer/speed/parameters.hpp>
+#include <sizer/speed/work.hpp>
+#include <sizer/units.hpp>
+
+namespace sizer {
+inline namespace v0 {
+namespace detail {
+
+/// The kernel that stands for a number format, and the format's own type: formats without a kernel are unpacked like
+/// the one named, so many weights a second.
+struct format_kernel {
+  ggml_type kernel;
+  ggml_type own;
+};
+constexpr format_kernel kernel_of(weight_format format) noexcept {
+  using t = ggml_type;
+  switch (format) {
+    case weight_format::f32: return {t::f16, t::f32};
+    case weight_format::f16: return {t::f16, t::f16};
+    case weight_format::bf16:
+    case weight_format::bf16_experts: return {t::f16, t::bf16};
+    case weight_format::q8_0:
+    case weight_format::packed: return {t::q8_0, t::q8_0};
+    case weight_format::q4_0: return {t::q4_0, t::q4_0};
+    case weight_format::q2_k: return {t::q4_k, t::q2_k};
+    case weight_format::q3_k: return {t::q4_k, t::q3_k};
+    case weight_format::q4_k: return {t::q4_k, t::q4_k};
+    case weight_format::q5_k: return {t::q4_k, t::q5_k};
+    case weight_format::q6_k: return {t::q4_k, t::q6_k};
+    case weight_format::iq4: return {t::q4_0, t::iq4_xs};
+    case weight_format::iq_small: return {t::q4_k, t::iq3_xxs};
+    case weight_format::mxfp4: return {t::q4_0, t::mxfp4};
+    case weight_format::nvfp4: return {t::q4_0, t::nvfp4};
+  }
+  return {t::f16, t::f16};
+}
+
+inline const measured_rate* find_rate(const std::vector<measured_rate>& rates, ggml_type type) noexcept {
+  for (const measured_rate& one : rates) {
+    if (one.type == type) return &one;
+  }
+  return nullptr;
+}
+
+/// Bytes of a format that its kernel works through in a second; never more than plain reading gives. 0: not measured.
+inline double kernel_rate(const measured_rates& measured, weight_format format) noexcept {
+  const format_kernel by = kernel_of(format);
+  const measured_rate* const rate = find_rate(measured.weights, by.kernel);
+  if (rate == nullptr) return 0.0;
+  const double weights = number(rate->rate.value) / bits_per_weight(by.kernel);
+  const double bytes_rate = weights * bits_per_weight(by.own);
+  return measured.read ? std::min(bytes_rate, number(measured.read->value)) : bytes_rate;
+}
+
+inline void use_measured_cores(speed_parameters& p, const device& target, const measured_rates& measured,
+                               const engine& runtime, const architecture& model) {
+  const engine_efficiency& share = llama_cpp_efficiency;
+  const double reachable = number(rates_of(target, measured.threads).reachable);
+  for (std::size_t f = 0; f < n_weight_formats; ++f) {
+    const double rate = kernel_rate(measured, static_cast<weight_format>(f)) * share.weights[f];
+    p.weight_excess[f] = rate > 0.0 ? reachable / rate - 1.0 : p.weight_excess[f];
+    p.weight_arithmetic[f] = 0.0;
+  }
+  p.kv_excess = 0.0;
+  if (const std::optional<seconds> row = engine_row_time(measured, reachable, runtime, model)) {
+    p.attention = 0.0;
+    p.attention_row = *row;
+  }
+  const double meeting = measured.barrier && measured.threads > 1 ? number(measured.barrier->value) : 0.0;
+  p.layer = make_seconds(share.layer + share.barriers * meeting);
+  p.decode_low = share.low;
+  p.decode_high = share.high;
+  p.n_decode_rows = share.n_rows;
+  p.n_devices = 1;
+}
+
+inline void use_measured_card(speed_parameters& p, const device& target, const measured_rates& measured) {
+  if (!measured.read) return;
+  const double spec = number(rates_of(target).reachable);
+  const double read = number(measured.read->value);
+  for (std::size_t f = 0; f < n_weight_formats; ++f) {
+    const double rate = kernel_rate(measured, static_cast<weight_format>(f));
+    p.weight_excess[f] = std::max(p.weight_excess[f], spec / (rate > 0.0 ? rate : read) - 1.0);
+  }
+  p.kv_excess = std::max(p.kv_excess, spec / read - 1.0);
+}
+
+}  // namespace detail
+
+/// The parameters of a device under an engine: by its own measurements where there are some, else the library's fit of
+/// its class.
+[[nodiscard]] inline speed_parameters speed_parameters_of(const device& target, const engine& runtime,
+                                                          const architecture& model) {
+  speed_parameters p = default_speed_parameters(target.backend, target.device_class, runtime.kind);
+  const measured_rates* const measured = measured_with(target, cpu_threads(runtime));
+  if (measured == nullptr) return p;
+  if (target.backend == backend::cpu) {
+    // The shares are llama.cpp's; of other engines nothing is known but the class.
+    const bool known = runtime.is_llama_cpp() && measured->read && !measured->weights.empty();
+    if (known) detail::use_measured_cores(p, target, *measured, runtime, model);
+  } else {
+    detail::use_measured_card(p, target, *measured);
+  }
+  return p;
+}
+
+/// A measurement that an estimate rests on.
+struct used_measurement {
+  std::string what;  ///< "weights in Q4_K", "attention over F16"
+  std::string from;  ///< rate and how it was measured, as the profile states it
+  friend bool operator==(const used_measurement&, const used_measurement&) = default;
+};
+
+namespace detail {
+
+/// "21.3 GB/s (matvec_q4_k avx512, 2 threads, ...)"
+inline std::string rate_text(double per_second, std::string_view unit, const std::string& note) {
+  const auto tenths = static_cast<long long>(per_second / 1e8 + 0.5);
+  // cppcheck-suppress ignoredReturnValue
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " " + std::string{unit} +
+         (note.empty() ? std::string{} : " (" + note + ")");
+}
+
+/// "41.3 ns for a query head and cached token (attention_by_row_f16 avx512, 2 threads, ...)"
+inline std::string time_text(double each, const std::string& note) {
+  const auto tenths = static_cast<long long>(each * 1e10 + 0.5);
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " ns for a query head and cached token" +
+         (note.empty() ? std::string{} : " (" + note + ")");
+}
+
+}  // namespace detail
+
+/// The measurements behind the decode of these weights on that device; empty when it was not measured.
+[[nodiscard]] inline std::vector<used_measurement> measurements_behind(const device& target, const engine& runtime,
+                                                                       const weights_by_type& weights) {
+  std::vector<used_measurement> used;
+  const measured_rates* const measured = measured_with(target, cpu_threads(runtime));
+  if (measured == nullptr) return used;
+  const auto add = [&](std::string what, const sourced<bytes_per_second>& figure) {
+    used.push_back({std::move(what), detail::rate_text(number(figure.value), "GB/s", figure.note)});
+  };
+  if (measured->read) add("memory bandwidth", *measured->read);
+  for (const ggml_type_info& type : ggml_types) {
+    const auto i = static_cast<std::size_t>(type.type);
+    if (weights.read_by_type[i] == make_bytes(0) && weights.routed_by_type[i] == make_bytes(0)) continue;
+    if (type.type == ggml_type::f32) continue;  // norms, a thousandth of a model
+    const detail::format_kernel by = detail::kernel_of(format_of(type.type));
+    const measured_rate* const rate = detail::find_rate(measured->weights, by.kernel);
+    if (rate == nullptr) continue;
+    std::string what = "weights in " + std::string{type.name};
+    if (by.kernel != type.type) what += ", unpacked like " + std::string{to_string(by.kernel)};
+    add(std::move(what), rate->rate);
+  }
+  for (const measured_row& row : measured->attention_rows) {
+    if (row.type != runtime.llama_cpp.type_k) continue;
+    used.push_back({"attention over " + std::string{to_string(row.type)} + ", " + std::to_string(row.kv_heads) +
+                        " heads of " + std::to_string(row.head_dim) + ", group " + std::to_string(row.group),
+                    detail::time_text(number(row.time.value), row.time.note)});
+  }
+  if (measured->matrix.fp32) {
+    used.push_back(
+        {"prefill", detail::rate_text(number(measured->matrix.fp32->value), "GFLOPS", measured->matrix.fp32->note)});
+  }
+  return used;
+}
+
+}  // namespace v0
+}  // namespace sizer

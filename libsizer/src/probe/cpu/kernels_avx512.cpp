@@ -1,0 +1,45 @@
+/// @file
+/// The kernels for AVX-512 with VNNI. CMake gives this file the flags; without them the table is null.
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__) && defined(__AVX512VNNI__) && defined(__AVX512VL__)
+#include <immintrin.h>
+#endif
+
+#include "kernel_table.hpp"
+#include "probe/blocks.hpp"
+
+namespace sizer {
+inline namespace v0 {
+namespace detail {
+
+#if defined(__AVX512F__) && defined(__AVX512VNNI__) && defined(__AVX512VL__)
+namespace avx512 {
+namespace {
+// In the order that they need each other.
+// clang-format off
+#include "simd.hpp"
+#include "streams.hpp"
+#include "matvec.hpp"
+#include "attention.hpp"
+#include "attention_by_row.hpp"
+#include "gemm_loop.hpp"
+#include "gemm.hpp"
+#include "table.hpp"
+// clang-format on
+constexpr cpu_kernels kernels = table_of("avx512");
+}  // namespace
+}  // namespace avx512
+
+const cpu_kernels* cpu_kernels_avx512() { return &avx512::kernels; }
+#else
+const cpu_kernels* cpu_kernels_avx512() { return nullptr; }
+#endif
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace sizer
