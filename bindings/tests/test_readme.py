@@ -7,9 +7,13 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+
+import sizer
+from sizer._measure import devices
 
 README = Path(__file__).parents[2] / "README.md"
 if not README.exists():  # an installed copy of the tests
@@ -18,6 +22,25 @@ if not README.exists():  # an installed copy of the tests
 TEXT = README.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 LINES = re.findall(r"^ {4,}(?:\./build/\w+/)?sizer +(.+)$", TEXT, re.MULTILINE)
+MACHINES = README.parent / "tests" / "golden" / "data" / "machines"
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"sizer_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _write_profile(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile of a machine that is made up, in no time."""
+    fake = _load("fake_device")
+    with monkeypatch.context() as made_up:
+        made_up.setenv("SIZER_PROBE_ROOT", str(MACHINES / "virtual-machine.txt"))
+        made_up.setattr(devices, "open_core", lambda _name, **_how: fake.FakeDevice())
+        made_up.setattr(devices, "backends", lambda: devices.Backends((), (), ("CUDA: no device", "OpenCL: no device")))
+        sizer.measure(quick=True, output=path, progress=False)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -29,11 +52,7 @@ def test_python(block: str, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder, and stores, with the files that the commands name: small models under those names."""
-    folder = Path(__file__).parent
-    spec = importlib.util.spec_from_file_location("sizer_model_files", folder / "model_files.py")
-    assert spec is not None and spec.loader is not None
-    files = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(files)
+    files = _load("model_files")
     for name in ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "OLLAMA_MODELS", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -45,6 +64,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files.write_ollama(tmp_path / ".ollama/models", "qwen3-coder/30b", {"model": content})
     files.write_hub(tmp_path / ".cache/huggingface/hub", "org/repo", {"m-Q4_K_M.gguf": content})
     files.write_files(tmp_path / "Qwen3-8B-AWQ", files.checkpoint()[0])
+    _write_profile(tmp_path / "profile.json", monkeypatch)
 
 
 @pytest.mark.usefixtures("shelf")
