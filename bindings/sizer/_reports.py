@@ -369,12 +369,26 @@ def tensors(rows: Sequence[Tensor]) -> list[Block]:
     return [Heading("Tensors"), Table(["tensor", "format", "shape", "bytes", "part", "a token reads"], cells, "lllrll")]
 
 
+def _one_of(item: Any, number: int) -> str:
+    """What an element of a list is told apart by."""
+    if isinstance(item, dict) and "threads" in item:
+        threads = item["threads"]
+        return f"{threads} thread{'s' if threads > 1 else ''}" if threads else ""
+    if isinstance(item, dict) and "head_dim" in item:
+        return f"{item['type']}, {item['kv_heads']} x {item['head_dim']}, group {item['group']}"
+    return str(number)
+
+
 def _figures(entry: Any, path: str = "") -> list[list[str]]:
     """Every figure below an entry: what, value, kind, source, note."""
     if isinstance(entry, list):
         if len(entry) == 1:
             return _figures(entry[0], path)
-        return [row for number, item in enumerate(entry, 1) for row in _figures(item, f"{path} {number}".strip())]
+        return [
+            row
+            for number, item in enumerate(entry, 1)
+            for row in _figures(item, f"{path} {_one_of(item, number)}".strip())
+        ]
     if not isinstance(entry, dict):
         return []
     if "value" in entry and "unit" in entry:
@@ -382,7 +396,12 @@ def _figures(entry: Any, path: str = "") -> list[list[str]]:
         if "date" in entry:
             note = f"{entry['type']} {entry['date']}" + (f"; {note}" if note else "")
         return [[path, f"{_value(entry['value'])} {entry['unit']}", entry["kind"], entry["source"], note]]
-    return [row for key, item in entry.items() for row in _figures(item, f"{path} {key}".strip().replace("_", " "))]
+    types = path.endswith(("weights", "kv cache"))  # whose names keep what they are written with
+    return [
+        row
+        for key, item in entry.items()
+        for row in _figures(item, f"{path} {key if types else key.replace('_', ' ')}".strip())
+    ]
 
 
 def hardware(h: Hardware) -> list[Block]:

@@ -41,6 +41,18 @@ void upwards(group at, F f) {
   }
 }
 
+/// Memory of a group's processes that is no copy of a file: "anon 123" (version 2), "total_rss 123" (version 1).
+std::optional<std::int64_t> held_by(const file_tree& files, const std::string& folder) {
+  const file_text text = files.read(folder + "memory.stat");
+  std::optional<std::int64_t> held;
+  each_line(text.text, [&](std::string_view line) {
+    const auto parts = words(line);
+    if (parts.size() == 2 && (parts[0] == "anon" || parts[0] == "total_rss")) held = whole_in(parts[1], 0, no_limit);
+    return true;
+  });
+  return held;
+}
+
 void keep_lower(std::optional<double>& lowest, double value) {
   if (!lowest || value < *lowest) lowest = value;
 }
@@ -51,9 +63,15 @@ cgroup_limits detect_cgroup(const file_tree& files) {
   const file_text own = files.read("proc/self/cgroup");
   if (!own.ok) {
     const std::string why = "/proc/self/cgroup: " + own.problem;
-    return {absent<bytes>(why, "cgroup"), absent<double>(why, "cgroup")};
+    return {absent<bytes>(why, "cgroup"), std::nullopt, absent<double>(why, "cgroup")};
   }
   std::optional<std::int64_t> memory;
+  std::optional<std::int64_t> held;
+  const auto keep = [&](std::int64_t most, const std::string& folder) {
+    if (memory && *memory <= most) return;
+    memory = most;
+    held = held_by(files, folder);
+  };
   std::optional<double> cpus;
   std::string version;
   each_line(own.text, [&](std::string_view line) {
@@ -70,7 +88,7 @@ cgroup_limits detect_cgroup(const file_tree& files) {
       const bool hybrid = files.exists("sys/fs/cgroup/unified");
       upwards({hybrid ? "sys/fs/cgroup/unified" : "sys/fs/cgroup", path}, [&](const std::string& folder) {
         if (const auto most = whole_in(files.line(folder + "memory.max"), 0, no_limit)) {
-          memory = std::min(memory.value_or(no_limit), *most);
+          keep(*most, folder);
           version = "cgroup v2";
         }
         const std::string quota = files.line(folder + "cpu.max");  // "200000 100000", "max 100000"
@@ -83,7 +101,7 @@ cgroup_limits detect_cgroup(const file_tree& files) {
       upwards({"sys/fs/cgroup/memory", path}, [&](const std::string& folder) {
         const auto most = whole_in(files.line(folder + "memory.limit_in_bytes"), 0, no_limit);
         if (!most) return;
-        memory = std::min(memory.value_or(no_limit), *most);
+        keep(*most, folder);
         version = "cgroup v1";
       });
     } else if (has("cpu")) {
@@ -99,6 +117,7 @@ cgroup_limits detect_cgroup(const file_tree& files) {
   cgroup_limits limits;
   limits.memory = memory && *memory < no_limit ? found(make_bytes(*memory), version)
                                                : absent<bytes>("no control group limits the memory", "cgroup");
+  if (limits.memory && held) limits.held = make_bytes(*held);
   limits.cpus = cpus ? found(*cpus, "cgroup") : absent<double>("no control group limits the CPU time", "cgroup");
   return limits;
 }

@@ -18,6 +18,7 @@ namespace detail {
 /// What the control group of this process allows.
 struct cgroup_limits {
   detected<bytes> memory;
+  std::optional<bytes> held;  ///< by the group with that limit, without what the system would drop first
   detected<double> cpus;
 };
 

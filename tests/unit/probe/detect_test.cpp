@@ -335,3 +335,21 @@ TEST_CASE("NVML: no driver and no library are reasons") {
 }
 
 #endif
+
+TEST_CASE("of a control group's memory, only what its processes hold counts as used, and files in memory do not") {
+  const auto held_in = [](const std::string& text) {
+    const auto path = temporary_file();
+    std::ofstream{path, std::ios::binary} << text;
+    const detail::cgroup_limits limits = detail::detect_cgroup(detail::file_tree{path.string()});
+    std::filesystem::remove(path);
+    REQUIRE(limits.memory);
+    CHECK(number(*limits.memory) == 900'000'000);
+    return limits.held ? number(*limits.held) : -1;
+  };
+  CHECK(held_in("=== proc/self/cgroup\n0::/box\n=== sys/fs/cgroup/box/memory.max\n900000000\n"
+                "=== sys/fs/cgroup/box/memory.stat\nanon 4096000\nfile 800000000\n") == 4'096'000);
+  CHECK(held_in("=== proc/self/cgroup\n5:memory:/box\n"
+                "=== sys/fs/cgroup/memory/box/memory.limit_in_bytes\n900000000\n"
+                "=== sys/fs/cgroup/memory/box/memory.stat\ncache 800000000\ntotal_rss 8192000\n") == 8'192'000);
+  CHECK(held_in("=== proc/self/cgroup\n0::/box\n=== sys/fs/cgroup/box/memory.max\n900000000\n") == -1);
+}

@@ -34,14 +34,6 @@ constexpr std::size_t huge_page = std::size_t{2} * 1024 * 1024;
 
 std::string mib(std::size_t size) { return std::to_string(size / (std::size_t{1024} * 1024)) + " MiB"; }
 
-/// Memory that the control group of this process holds already; 0 when it does not say.
-std::int64_t cgroup_usage(const file_tree& files) {
-  for (const char* const name : {"sys/fs/cgroup/memory.current", "sys/fs/cgroup/memory/memory.usage_in_bytes"}) {
-    if (const auto held = whole_in(files.line(name), 0, largest_size)) return *held;
-  }
-  return 0;
-}
-
 }  // namespace
 
 memory_block::memory_block(std::size_t size, bool huge_pages) : size_{size} {
@@ -158,8 +150,10 @@ memory_limit largest_block() {
           "three quarters of what the limit of the address space (ulimit -v) leaves");
   }
 #endif
-  if (memory.cgroup_limit) {
-    lower(number(*memory.cgroup_limit) - cgroup_usage(files), "three quarters of what the control group leaves");
+  const cgroup_limits group = detect_cgroup(files);
+  if (group.memory) {
+    lower(number(*group.memory) - (group.held ? number(*group.held) : 0),
+          "three quarters of what the control group leaves");
   }
   return limit;
 }
