@@ -145,6 +145,28 @@ TEST_CASE("an estimate on a measured machine names the measurements behind it") 
   CHECK(ask(plain, "Q4_K_M").measurements.empty());
 }
 
+TEST_CASE("where the engine's shares were not fitted, the interval is as wide as another build was off, and is said") {
+  machine box = cores();
+  const auto set = [&](std::int32_t halves) {
+    for (measured_rates& m : box.devices.front().measured) m.vector_halves = halves;
+    return ask(box, "Q8_0");
+  };
+  const estimate_result fitted = set(32);
+  const estimate_result other = set(8);
+  CHECK(other.decode.low < fitted.decode.low);
+  CHECK(other.decode.high > fitted.decode.high);
+  const auto says = [](const estimate_result& e) {
+    for (const assumption& one : e.assumptions) {
+      if (one.what == "engine build") return one.why.find("that processor only") != std::string::npos ? 2 : 1;
+    }
+    return 0;
+  };
+  CHECK(says(fitted) == 1);
+  CHECK(says(other) == 2);
+  box.devices.front().measured.clear();
+  CHECK(says(ask(box, "Q8_0")) == 0);
+}
+
 TEST_CASE("a card is taken to be no faster than its own kernels") {
   machine box = sizer_test::card(64_GiB, make_bytes_per_second(1000e9));
   const double by_class = number(ask(box, "Q4_K_M").decode.rate);
