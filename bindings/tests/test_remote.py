@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import random
+import select
 import socket
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from sizer._remote import hub
 from sizer._remote import ollama_registry as ollama
 from sizer._remote import progress as remote_progress
 from sizer._remote import retry as remote_retry
+from sizer._remote import transport as remote_transport
 from sizer._remote.address import Address, Route, address, authorization, display_name, redirected
 from sizer._remote.files import MissingFileError, RemoteFile, fetch_document, open_url, sibling
 
@@ -284,16 +286,114 @@ def test_a_body_longer_than_its_range_is_an_error() -> None:
         file.read(0, 10)
 
 
-def test_bytes_behind_the_stated_length_are_not_taken_for_the_next_answer() -> None:
-    content = Content(BYTES)
+#: Behind an answer: what looks like the next one, what looks like a refusal, and what looks like nothing.
+STRAY = {
+    "answer": b"HTTP/1.1 206 OK\r\nContent-Length: 1000\r\n\r\n" + bytes(1000),
+    "other range": b"HTTP/1.1 206 OK\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10\r\n\r\n" + bytes(10),
+    "refusal": b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n",
+    "redirect": b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/\r\nContent-Length: 0\r\n\r\n",
+    "garbage": bytes(1000) + b"\r\n",
+    "end": b"",
+}
+stray_bytes = pytest.mark.parametrize("stray", STRAY.values(), ids=STRAY)
+
+
+class Connections:
+    """The requests of a server, by the connections they came over."""
+
+    def __init__(self) -> None:
+        self.of_requests: list[Any] = []
+
+    def number(self, handler: Handler) -> int:
+        """Which request of its connection this one is: 1, 2, ..."""
+        self.of_requests.append(handler.client_address)
+        return self.of_requests.count(handler.client_address)
+
+    @property
+    def shape(self) -> list[int]:
+        """The connection of each request, numbered as they came."""
+        seen = list(dict.fromkeys(self.of_requests))
+        return [seen.index(one) for one in self.of_requests]
+
+
+@stray_bytes
+def test_bytes_behind_the_stated_length_are_not_taken_for_the_next_answer(
+    stray: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, connections = Content(BYTES), Connections()
+    sent = threading.Event()
+    is_quiet = remote_transport._is_quiet
 
     def answer(handler: Handler) -> None:
+        connections.number(handler)
         handler.part(content)
-        handler.wfile.write(b"HTTP/1.1 206 OK\r\nContent-Length: 1000\r\n\r\n" + bytes(1000))
+        handler.wfile.write(stray)
+        if not stray:
+            handler.connection.shutdown(socket.SHUT_RDWR)
+        sent.set()
 
-    with Server(answer) as server, RemoteFile(server.url) as file:
+    def once_it_came(connection: Any) -> bool:
+        assert sent.wait(30)
+        sent.clear()
+        assert select.select([connection.sock], [], [], 30)[0], "the bytes arrive"
+        return is_quiet(connection)
+
+    monkeypatch.setattr(remote_transport, "_is_quiet", once_it_came)
+    with Server(answer) as server, RemoteFile(server.url, cache=False) as file:
         for at in (0, MIB, 2 * MIB):
             assert file.read(at, 100) == BYTES[at : at + 100]
+        assert connections.shape == [0, 1, 2], "each connection is seen to be spoilt before it is used again"
+
+
+@stray_bytes
+def test_bytes_that_arrive_when_a_connection_is_used_again_are_not_taken_for_the_answer(stray: bytes) -> None:
+    content, connections = Content(BYTES), Connections()
+
+    def answer(handler: Handler) -> None:
+        if connections.number(handler) > 1:  # a request has come: no look at the idle connection can see them
+            handler.wfile.write(stray)
+            handler.hang_up()
+        else:
+            handler.part(content)
+
+    with Server(answer) as server, RemoteFile(server.url, cache=False) as file:
+        for at in (0, MIB, 2 * MIB):
+            assert file.read(at, 100) == BYTES[at : at + 100]
+        assert connections.shape == [0, 0, 1, 1, 2], "asked again at once, over a new connection"
+
+
+def test_an_answer_over_a_kept_connection_is_refused_when_a_new_one_brings_the_same() -> None:
+    content, connections = Content(BYTES), Connections()
+
+    def answer(handler: Handler) -> None:
+        connections.number(handler)
+        if handler.wanted(content)[0] == 0:
+            handler.part(content)
+        else:
+            handler.part(content, Content_Range=None)
+
+    with Server(answer) as server, RemoteFile(server.url, cache=False) as file:
+        file.read(0, 100)
+        with pytest.raises(DataError, match="at Content-Range: got none"):
+            file.read(MIB, 100)
+        assert connections.shape == [0, 0, 1]
+
+
+def test_a_kept_connection_without_stray_bytes_is_used_again_and_a_busy_server_is_not_asked_twice() -> None:
+    content, connections = Content(BYTES), Connections()
+
+    def answer(handler: Handler) -> None:
+        if connections.number(handler) < 3:
+            handler.part(content)
+        else:
+            handler.reply(429, Retry_After=86400)
+
+    with Server(answer) as server, RemoteFile(server.url, cache=False) as file:
+        file.read(0, 100)
+        file.read(MIB, 100)
+        with pytest.raises(DataError, match="HTTP 429"):
+            file.read(2 * MIB, 100)
+        assert connections.shape == [0, 0, 0]
 
 
 @pytest.mark.parametrize("ranges", [True, False])

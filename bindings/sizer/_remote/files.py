@@ -223,6 +223,19 @@ class RemoteFile:
         if wanted - start > room:
             raise self._too_much(start)
         stop = min(stop, start + room)
+        fetched, confirmed = self._fetched, self._confirmed
+        try:
+            self._ask(start, stop, wanted)
+        except DataError:
+            # What a server sent too much behind one answer may have been taken for the next.
+            if not self._client.doubtful or self._fetched != fetched:
+                raise
+            self._client.close()
+            if self._confirmed and not confirmed:  # by that answer
+                self._version, self._confirmed, self._end, self._pieces = None, False, None, Pieces()
+            self._ask(start, stop, wanted)
+
+    def _ask(self, start: int, stop: int, wanted: int) -> None:
         with self._client.get(self._route, {"Range": f"bytes={start}-{stop - 1}"}) as reply:
             if reply.status == 206:
                 self._take_range(reply, start, stop)

@@ -141,6 +141,12 @@ def as_trouble(error: Exception, name: str) -> Exception:
     return error
 
 
+def is_garbled(error: Exception) -> bool:
+    """Whether a server gave no HTTP answer: other bytes, or an end of the connection."""
+    gone = (http.client.HTTPException, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+    return any(isinstance(cause, gone) for cause in _causes(error))
+
+
 def _innermost(causes: list[BaseException]) -> str:
     for cause in reversed(causes):
         if isinstance(cause, OSError) and cause.strerror and not hasattr(cause, "request"):

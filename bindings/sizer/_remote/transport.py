@@ -6,6 +6,7 @@ import http.client
 import os
 import queue
 import re
+import selectors
 import socket
 import threading
 import time
@@ -18,15 +19,17 @@ from .._errors import DataError, SizerError
 from .address import (
     TOKEN_VARIABLES,
     Address,
+    Origin,
     Route,
     authorization,
     is_hub,
     is_offline,
+    origin,
     redirected,
     requests_module,
     shown,
 )
-from .retry import STALL_COST, MissingFileError, Timeouts, Unavailable, as_trouble, retry_after
+from .retry import STALL_COST, MissingFileError, Timeouts, Unavailable, as_trouble, is_garbled, retry_after
 
 #: Bytes per second, over the time of a read, below which a server counts as stalled.
 _LOWEST_RATE = 1024
@@ -55,7 +58,8 @@ def _reader(raw: Any) -> Callable[[int], bytes]:
 class _Transfer:
     """Sends one request and reads its answer, a few chunks ahead of whoever wants it."""
 
-    def __init__(self, send: Callable[[], Any]) -> None:
+    def __init__(self, send: Callable[[], Any], keep: Callable[[Any], None]) -> None:
+        self._keep = keep
         self._items: queue.Queue[Any] = queue.Queue(_CHUNKS_AHEAD)
         self._stopped = threading.Event()
         self._response: Any = None
@@ -108,11 +112,14 @@ class _Transfer:
 
     def _pass_on(self, raw: Any) -> None:
         read = _reader(raw)
+        connection = raw.connection  # which newer releases of urllib3 let go of with the last byte
         while True:
             chunk = read(_CHUNK)
             if not chunk:  # read to its end: the connection may serve the next request
                 with suppress(AttributeError, OSError, http.client.HTTPException):
                     raw._fp.read(1)
+                if connection is not None:
+                    self._keep(connection)
                 raw.release_conn()
             if not self._put(chunk) or not chunk:
                 return
@@ -217,9 +224,20 @@ class Client:
         self._start = start
         self._timeouts = timeouts
         self._session: Any = None
+        self._kept: dict[Origin, Any] = {}  # connections whose last answer was read to its end
+        self._doubtful = False
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the last answer came over a kept connection, so that it may be what was left of the one before.
+
+        A server that is busy has said so to whoever asked; it is not asked again to make sure.
+        """
+        return self._doubtful
 
     def close(self) -> None:
         """Closes its connections."""
+        self._kept = {}
         session, self._session = self._session, None
         if session is not None:
             session.close()
@@ -244,6 +262,15 @@ class Client:
         raise DataError(name, "", f"got more than {_MOST_REDIRECTS} redirects")
 
     def _send(self, route: Route, headers: Mapping[str, str]) -> Reply:
+        """One GET, which may be asked twice: where a kept connection gives no answer, at once over a new one."""
+        connection = self._kept.pop(origin(route.url), None)
+        if connection is not None and not _is_quiet(connection):
+            connection.close()  # the session opens it anew
+            connection = None
+        return self._send_over(route, headers, kept=connection is not None)
+
+    def _send_over(self, route: Route, headers: Mapping[str, str], *, kept: bool) -> Reply:
+        self._doubtful = False
         session = self._session = self._session or self._new_session()
         secret = authorization(route, self._start)
 
@@ -259,21 +286,27 @@ class Client:
                 route.url, headers=dict(headers), auth=with_secret, stream=True, allow_redirects=False, **options
             )
 
-        transfer = _Transfer(send)
+        connections, server = self._kept, origin(route.url)
+        transfer = _Transfer(send, lambda connection: connections.update({server: connection}))
         try:
             # The sockets have timeouts of their own; this is for a server that sends its headers letter by letter.
             response = transfer.next(self._timeouts.connect + 2 * self._timeouts.read)
         except _Silence:
-            self._session = None  # its thread may still use it
+            self._session, self._kept = None, {}  # its thread may still use it
             transfer.close()
             raise Unavailable("the server did not answer in time", cost=STALL_COST) from None
         except Exception as error:
             transfer.close()
+            if kept and is_garbled(error):
+                self.close()
+                return self._send_over(route, headers, kept=False)
             raise as_trouble(error, self._start.name) from None
         except BaseException:
             transfer.close()
             raise
-        return Reply(transfer, response, route, self._start.name, self._timeouts)
+        reply = Reply(transfer, response, route, self._start.name, self._timeouts)
+        self._doubtful = kept and reply.status not in _BUSY
+        return reply
 
     @staticmethod
     def _new_session() -> Any:
@@ -287,6 +320,20 @@ class Client:
             {"User-Agent": f"sizer/{_core.__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
         )
         return session
+
+
+def _is_quiet(connection: Any) -> bool:
+    """Whether it is open and nothing has come behind the last answer: that would be taken for the next one."""
+    sock = connection.sock
+    if sock is None:
+        return False
+    try:
+        decrypted = sock.pending() if hasattr(sock, "pending") else 0  # TLS: what no look at the socket shows
+        with selectors.DefaultSelector() as selector:
+            selector.register(sock, selectors.EVENT_READ)
+            return not decrypted and not selector.select(timeout=0)
+    except (OSError, ValueError):  # closed meanwhile
+        return False
 
 
 def _authorities() -> str | bool:
