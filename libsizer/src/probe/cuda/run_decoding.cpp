@@ -2,10 +2,7 @@
 /// What a decode step does: matrix times vector, and attention over a cache.
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstring>
-#include <limits>
 
 #include "probe/cuda/run_checks.hpp"
 

@@ -2,10 +2,7 @@
 /// Launches of empty kernels, and copies over the links.
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "probe/cuda/run_checks.hpp"
 

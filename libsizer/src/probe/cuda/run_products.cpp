@@ -1,9 +1,7 @@
 /// @file
 /// Dense matrix products, through cuBLASLt.
 
-#include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstring>
 #include <limits>
 

@@ -1,12 +1,6 @@
 /// @file
 /// Kernels that only move data, and the chain of dependent accesses.
 
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstring>
-#include <limits>
-
 #include "probe/cuda/run_checks.hpp"
 
 namespace sizer {
