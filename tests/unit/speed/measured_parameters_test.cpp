@@ -145,6 +145,32 @@ TEST_CASE("an estimate on a measured machine names the measurements behind it") 
   CHECK(ask(plain, "Q4_K_M").measurements.empty());
 }
 
+TEST_CASE("an engine without known shares of a processor names its bandwidth and its product, and no kernel") {
+  const architecture model = make_architecture(dense_shape());
+  const weights_by_type sizes = weights(model, find_quantization("Q4_K_M"));
+  const auto named = [&](engine_kind kind, const machine& box) {
+    std::string all;
+    for (const used_measurement& one : measurements_behind(box.devices.front(), make_engine(kind, workload{}), sizes)) {
+      all += one.what + "; ";
+    }
+    return all;
+  };
+  for (const engine_kind kind : {engine_kind::vllm, engine_kind::mlx}) {
+    CHECK(named(kind, cores()) == "memory bandwidth; prefill; ");
+  }
+  CHECK(named(engine_kind::llama_cpp, cores()).find("weights in Q4_K; ") != std::string::npos);
+  CHECK(named(engine_kind::llama_cpp, cores()).find("attention over F16") != std::string::npos);
+
+  machine card = sizer_test::card(64_GiB, make_bytes_per_second(1000e9));
+  card.devices.front().measured = {with_threads(1)};
+  CHECK(named(engine_kind::vllm, card).find("weights in Q4_K; ") != std::string::npos);  // caps the class's rates
+
+  machine unread = cores();  // nothing is taken of it, so that nothing of its kernels is behind an estimate
+  for (measured_rates& m : unread.devices.front().measured) m.read.reset();
+  CHECK(named(engine_kind::llama_cpp, unread).find("weights") == std::string::npos);
+  CHECK(named(engine_kind::llama_cpp, unread).find("attention") == std::string::npos);
+}
+
 TEST_CASE("where the engine's shares were not fitted, the interval is as wide as another build was off, and is said") {
   machine box = cores();
   const auto set = [&](std::int32_t halves) {

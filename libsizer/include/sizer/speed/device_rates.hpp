@@ -37,6 +37,10 @@ inline constexpr double cpu_flop_per_byte = 20.0;
 /// (ik_llama.cpp discussion 164), 3 TFLOPS on 72 GB/s.
 inline constexpr double cpu_peak_over_fp32 = 4.0;
 inline constexpr double cpu_peak_over_assumed = 10.0;
+/// A measured CPU's ceiling above the fastest rate that one of the project's kernels reached on it: assumed. What a
+/// kernel reaches is less than what the processor can do, and by how much was not measured; a ceiling has to lie above
+/// both.
+inline constexpr double cpu_peak_over_kernel = 1.1;
 }  // namespace detail
 
 /// What was measured with that many threads, or with the next smaller number; 0 threads: with the most. Null when
@@ -79,8 +83,8 @@ inline constexpr double cpu_peak_over_assumed = 10.0;
     const double fastest = std::max({fp32, value(measured->matrix.bf16), value(measured->matrix.int8)});
     rates.matrix_assumed = fp32 <= 0.0;
     rates.matrix = make_flop_per_second(fp32 > 0.0 ? fp32 : detail::cpu_flop_per_byte * number(rates.reachable));
-    // Four 8-bit operations where FP32 does one, and a tenth above what a kernel was seen to reach.
-    rates.peak = make_flop_per_second(1.1 * std::max(fastest, detail::cpu_peak_over_fp32 * number(rates.matrix)));
+    const double peak = std::max(fastest, detail::cpu_peak_over_fp32 * number(rates.matrix));
+    rates.peak = make_flop_per_second(detail::cpu_peak_over_kernel * peak);
     return rates;
   }
   if (cpu) {

@@ -84,6 +84,12 @@ inline constexpr std::int32_t fitted_vector_halves = 32;
 inline constexpr double other_build_low = 0.58;
 inline constexpr double other_build_high = 1.44;
 
+/// Whether a processor's kernels stand behind its estimates. The shares of their rates are llama.cpp's; of other
+/// engines nothing is known but the class.
+inline bool uses_shares(const measured_rates& measured, const engine& runtime) noexcept {
+  return runtime.is_llama_cpp() && measured.read && !measured.weights.empty();
+}
+
 inline void use_measured_cores(speed_parameters& p, const device& target, const measured_rates& measured,
                                const engine& runtime, const architecture& model) {
   const engine_efficiency& share = llama_cpp_efficiency;
@@ -128,9 +134,7 @@ inline void use_measured_card(speed_parameters& p, const device& target, const m
   const measured_rates* const measured = measured_with(target, cpu_threads(runtime));
   if (measured == nullptr) return p;
   if (target.backend == backend::cpu) {
-    // The shares are llama.cpp's; of other engines nothing is known but the class.
-    const bool known = runtime.is_llama_cpp() && measured->read && !measured->weights.empty();
-    if (known) detail::use_measured_cores(p, target, *measured, runtime, model);
+    if (detail::uses_shares(*measured, runtime)) detail::use_measured_cores(p, target, *measured, runtime, model);
   } else {
     detail::use_measured_card(p, target, *measured);
   }
@@ -173,7 +177,9 @@ inline std::string time_text(double each, const std::string& note) {
     used.push_back({std::move(what), detail::rate_text(number(figure.value), "GB/s", figure.note)});
   };
   if (measured->read) add("memory bandwidth", *measured->read);
+  const bool by_kernels = target.backend != backend::cpu || detail::uses_shares(*measured, runtime);
   for (const ggml_type_info& type : ggml_types) {
+    if (!by_kernels) break;
     const auto i = static_cast<std::size_t>(type.type);
     if (weights.read_by_type[i] == make_bytes(0) && weights.routed_by_type[i] == make_bytes(0)) continue;
     if (type.type == ggml_type::f32) continue;  // norms, a thousandth of a model
@@ -185,7 +191,7 @@ inline std::string time_text(double each, const std::string& note) {
     add(std::move(what), rate->rate);
   }
   for (const measured_row& row : measured->attention_rows) {
-    if (row.type != runtime.llama_cpp.type_k) continue;
+    if (!by_kernels || row.type != runtime.llama_cpp.type_k) continue;
     used.push_back({"attention over " + std::string{to_string(row.type)} + ", " + std::to_string(row.kv_heads) +
                         " heads of " + std::to_string(row.head_dim) + ", group " + std::to_string(row.group),
                     detail::time_text(number(row.time.value), row.time.note)});
