@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import formatting as f
-from .._arguments import described
-from .._errors import InvalidValueError, SizerError, WrongTypeError
+from .._errors import SizerError
+from .._plotting import COLOURS, checked_plot, figure_class, save
 from .machine import QUERY_GROUP
 from .plan import KV_CACHES, STREAMS, WEIGHTS
 from .profile import DeviceProfile, Profile
 
-_SUFFIXES = (".png", ".svg")
 _KERNELS = (*STREAMS, *WEIGHTS, *KV_CACHES)
 # Rates that differ by more are drawn on a logarithmic scale.
 _WIDE = 6
 _TICKS = 9
-# Of Okabe and Ito, which colour-blind readers tell apart.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-
-
-def checked_plot(path: str | os.PathLike[str]) -> Path:
-    """The file that a picture may be written to, once matplotlib is there. Raises InvalidValueError and SizerError."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise WrongTypeError("plot", described(path), "a path")
-    target = Path(path).expanduser()
-    if target.suffix.lower() not in _SUFFIXES:
-        raise InvalidValueError("plot", repr(str(path)), "the name of a .png or .svg file")
-    try:
-        if target.is_dir():
-            raise InvalidValueError("plot", repr(str(path)), "the name of a file, not of a folder")
-        handle, trial = tempfile.mkstemp(prefix=".sizer-", dir=target.parent)
-        os.close(handle)
-        Path(trial).unlink()
-    except OSError as error:
-        expected = f"a file in a folder that can be written ({target.parent}: {error.strerror or error})"
-        raise InvalidValueError("plot", repr(str(path)), expected) from None
-    _figure_class()
-    return target
-
-
-def _figure_class() -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise SizerError(
-            f"plot: matplotlib cannot be imported ({error}); `pip install matplotlib`, or leave out the plot"
-        ) from None
-    return Figure
 
 
 def draw(profile: Profile, path: str | os.PathLike[str]) -> Path:
@@ -61,19 +26,13 @@ def draw(profile: Profile, path: str | os.PathLike[str]) -> Path:
     measured = [one for one in profile.devices if any(m.gb_per_s for m in one.measurements)]
     if not measured:
         raise SizerError("plot: the profile has no bandwidth to draw")
-    figure = _figure_class()(figsize=(13, 5.6 * len(measured)), layout="constrained")
+    figure = figure_class()(figsize=(13, 5.6 * len(measured)), layout="constrained")
     panels = figure.subplots(len(measured), 2, squeeze=False, width_ratios=(1.25, 1))
     for (left, right), device in zip(panels, measured, strict=True):
         _against_working_set(left, device, _caches(profile, device))
         _by_kernel(right, device)
     figure.suptitle(f"Measured {profile.created[:10]} by sizer {profile.libsizer} ({profile.mode})", fontsize=10)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format=target.suffix[1:].lower(), dpi=130)
-    try:
-        target.write_bytes(drawn.getvalue())
-    except OSError as error:
-        raise InvalidValueError("plot", repr(str(path)), f"a file that can be written ({error.strerror})") from None
-    return target
+    return save(figure, target)
 
 
 def _caches(profile: Profile, device: DeviceProfile) -> list[tuple[str, int]]:
@@ -104,7 +63,7 @@ def _against_working_set(axes: Any, device: DeviceProfile, caches: Sequence[tupl
     sizes = [one.working_set_bytes for one in reads]
     low, high = min(sizes, default=1), max(sizes, default=1)
     for number, count in enumerate(device.thread_counts):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = COLOURS[number % len(COLOURS)]
         rates: dict[int, float] = {}
         for one in device.of("read", threads=count):  # of each working set the fastest round first
             rates.setdefault(one.working_set_bytes, one.gb_per_s or 0.0)
@@ -171,7 +130,7 @@ def _by_kernel(axes: Any, device: DeviceProfile) -> None:
             if found and found[0].gb_per_s:
                 places.append(row + (number - (len(counts) - 1) / 2) * height)
                 values.append(found[0].gb_per_s)
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = COLOURS[number % len(COLOURS)]
         bars = axes.barh(places, values, height=height * 0.92, color=colour, label=_threads(count))
         if len(counts) <= 4:
             axes.bar_label(bars, labels=[f.significant(value) for value in values], padding=3, fontsize=8)

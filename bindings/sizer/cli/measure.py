@@ -17,7 +17,7 @@ import sys
 
 from .. import _measure_report
 from .._measure import measure
-from .._measure.plot import checked_plot
+from .._plotting import checked_plot
 from ..display import Text
 from .options import integer
 from .output import Output
