@@ -51,7 +51,7 @@ KERNELS = {
     "q4_k": ("q4_k", 4.5, 4.5),
     "q6_k": ("q4_k", 6.5625, 4.5),
 }
-#: Every format of speed/work.hpp, in its order, and whose share it takes.
+#: Every format of speed/weight_format.hpp, in its order, and whose share it takes.
 SHARES = {
     "f32": "f16", "f16": "f16", "bf16": "f16", "q8_0": "q8_0", "q4_0": "q4_0", "q2_k": "q6_k", "q3_k": "q6_k",
     "q4_k": "q4_k", "q5_k": "q6_k", "q6_k": "q6_k", "iq4": "q4_0", "iq_small": "q6_k", "mxfp4": "q4_0",

@@ -1,243 +1,349 @@
 #!/usr/bin/env python3
-"""Fits the speed parameters to data/measurements/speed.csv, into libsizer/include/sizer/speed/fitted_parameters.hpp.
+"""Fits the levels of the speed model to data/measurements/speed.csv.
 
-    cmake --build --preset release --target sizer_speed_features
-    python3 bench/fit_speed.py             writes the header (about a minute)
-    python3 bench/fit_speed.py --check     writes nothing; fails if the committed header is not what the rows give
+    cmake --build --preset release --target sizer_python_files sizer_python
+    PYTHONPATH=build/release/python python3 bench/fit_speed.py            writes the two headers and held_out.csv
+    PYTHONPATH=build/release/python python3 bench/fit_speed.py --check    writes nothing; fails if they would differ
 
-Deterministic: the same rows and catalogue give the same header, byte for byte, and clang-format leaves it alone. The
-features of a row come from the library (bench/speed_features), so build that again after a change of the catalogue; the
-model and the regression are in bench/speed_model.py; bench/accuracy.py reports. Needs numpy.
+Deterministic: the same rows, catalogue and library give the same files, byte for byte. The library makes the shares of
+each row (speed/decode.hpp, speed/prefill.hpp) and solves (speed/calibration.hpp); this script only chooses rows, folds
+and intervals. libsizer/include/sizer/speed/fitted_levels.hpp and fitted_intervals.hpp are what it is for;
+data/measurements/held_out.csv has what the same model says of each row without its device, its model, its group.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import sys
-import textwrap
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import speed_model as sm  # before numpy: it asks for one thread
-from speed_model import FORMATS, ROOT, Regression, Row
+import speed_rows as sr
+from speed_rows import ROOT, FitRow
 
 # isort: split
 import numpy as np
 
-HEADER = ROOT / "libsizer" / "include" / "sizer" / "speed" / "fitted_parameters.hpp"
-TOOL = ROOT / "build" / "release" / "bench" / "speed_features" / "sizer_speed_features"
-# Rows of the table: engines' kernels and the backends they run on.
-BACKENDS = {
-    "llama_cpp": ("cuda", "rocm", "vulkan", "metal", "sycl", "cpu"),
-    "vllm": ("cuda", "rocm", "sycl", "hpu", "cpu"),
-    "mlx": ("metal",),
+from sizer import _core
+
+HEADERS = ROOT / "libsizer" / "include" / "sizer" / "speed"
+LEVELS = HEADERS / "fitted_levels.hpp"
+INTERVALS = HEADERS / "fitted_intervals.hpp"
+HELD_OUT = ROOT / "data" / "measurements" / "held_out.csv"
+
+# The error of log speed, of decode and of prefill, beyond which a row pulls less.
+TOLERANCE = {True: 0.07, False: 0.1}
+# A step that gains less than this of the sum of squares is the last; a fold starts next to its solution.
+SETTLED, SETTLED_FOLD = 1e-5, 0.02
+# Intervals: added to residuals before their logarithm, and the width of the prior on each feature's weight.
+RESIDUAL_FLOOR, FEATURE_WIDTH = 0.03, 1.0
+NARROWEST = 0.04  # as narrowest_interval
+# The quantiles that hold 80 % of rows of devices and models that were left out of both the fit and the interval.
+COVERAGE = {True: 0.79, False: 0.82}
+# Place of "no device of the class was measured" among the features (speed/interval.hpp).
+UNMEASURED = 8
+LEAST_UNMEASURED = 0.1
+FOLDS: dict[str, Callable[[FitRow], object]] = {
+    "device": lambda row: row.device,
+    "model": lambda row: row.model,
+    "group": sr.group_of,
 }
-# Backends with factors of formats, in the order of the table.
-FORMAT_BACKENDS = ("cuda", "rocm", "vulkan", "metal", "sycl", "cpu", "hpu", "other")
-# Measurements of a class count as much as this many series of its backend when the interval is set.
-PRIOR_SERIES = 8.0
-# An interval is never narrower than this on either side: two sources of one row differ by several per cent.
-NARROWEST = 0.04
-# Exponent of decode_work_of. 0.6, 0.75, 0.85 and 1 were tried on the 51 batched MoE rows: median errors 14, 12, 10
-# and 9 %.
-OVERLAP = 1.0
+BACKENDS = ("cuda", "rocm", "vulkan", "metal", "sycl", "cpu", "hpu", "other")
+CLASSES = (
+    *("nvidia_consumer", "nvidia_workstation", "nvidia_datacenter", "nvidia_unified", "nvidia_legacy"),
+    *("nvidia_jetson", "apple_base", "apple_pro", "apple_max", "apple_ultra", "amd_rdna", "amd_cdna", "amd_gcn"),
+    *("amd_strix_halo", "amd_apu", "intel_arc", "intel_datacenter", "intel_igpu", "qualcomm", "cpu_desktop"),
+    *("cpu_server", "cpu_sbc", "other"),
+)
 
 
-def spread(rows: list[Row], predicted: np.ndarray) -> tuple[float, float, int]:
-    """10 % and 90 % quantiles of log(measured / predicted), and how many series they rest on."""
-    if not rows:
-        return 0.0, 0.0, 0
-    r = np.log([row.measured for row in rows]) - np.log(predicted)
-    return float(np.quantile(r, 0.1)), float(np.quantile(r, 0.9)), len({row.series for row in rows})
+class Fit:
+    """Rows of one test as the library's calibration has them."""
+
+    def __init__(self, rows: Sequence[FitRow], decode: bool):
+        """Adds every row and every level that one of them has."""
+        self.rows = [row for row in rows if row.decode == decode]
+        self.decode = decode
+        self.problem = _core.Calibration(tolerance=TOLERANCE[decode])
+        self.levels: dict[int, int] = {}
+        self.weights = sr.weights_of(self.rows)
+        for row, weight in zip(self.rows, self.weights, strict=True):
+            shares = []
+            for excess, overlap, amount, levels, _ in row.answer["shares"]:
+                uses = [(self._level(key, centre, width), factor) for key, factor, centre, width in levels]
+                shares.append((excess, overlap, amount, uses))
+            self.problem.add_row(shares, seconds=row.seconds, weight=weight)
+        self.everything = list(range(len(self.rows)))
+        self.full = self.problem.fit(used=[], start=[], settled=SETTLED)
+
+    def _level(self, key: int, centre: float, width: float) -> int:
+        if key not in self.levels:
+            self.levels[key] = self.problem.add_level(centre=centre, width=width)
+        return self.levels[key]
+
+    def speeds(self, levels: Sequence[float], at: Sequence[int] | None = None) -> np.ndarray:
+        """Tokens/s of rows at those levels, never above the ceiling."""
+        at = self.everything if at is None else at
+        seconds = np.array(self.problem.seconds(levels, at))
+        amounts = np.array([self.rows[i].answer["produced"] for i in at])
+        ceilings = np.array([self.rows[i].answer["ceiling_tokens_per_s"] for i in at])
+        return np.minimum(amounts / seconds, ceilings)
+
+    def held_out(self, key: Callable[[FitRow], object]) -> np.ndarray:
+        """Predictions of each row by a fit that never saw a row with the same key."""
+        keys = [key(row) for row in self.rows]
+        out = np.zeros(len(self.rows))
+        for one in sorted(set(keys), key=str):
+            inside = [i for i, k in enumerate(keys) if k == one]
+            used = [int(k != one) for k in keys]
+            levels = self.problem.fit(used=used, start=self.full, settled=SETTLED_FOLD)
+            out[inside] = self.speeds(levels, inside)
+        return out
 
 
-class Intervals:
-    """80 % intervals from residuals of rows that the fit never saw."""
+class Scale:
+    """The spread of residuals by features, and the quantiles of residuals over it."""
 
-    def __init__(self, rows: list[Row], full: Regression):
-        """Refits without each device, each model and each class; `full` is the fit of all rows."""
-        keep = [i for i, row in enumerate(rows) if row.named_engine and (not row.decode or row.batch == 1)]
-        self.rows = [rows[i] for i in keep]
-        self.by_device = sm.held_out(rows, lambda row: row.device, full)[keep]
-        self.by_model = sm.held_out(rows, lambda row: row.model, full)[keep]
-        self.by_class = sm.held_out(rows, lambda row: (row.backend, row.device_class), full)[keep]
+    def __init__(self, features: np.ndarray, residuals: np.ndarray, weights: np.ndarray, coverage: float):
+        """Weighted ridge regression of the logarithm of the residuals' size."""
+        y = np.log(np.abs(residuals) + RESIDUAL_FLOOR)
+        penalty = np.full(features.shape[1], 1 / FEATURE_WIDTH**2)
+        penalty[0] = 1e-6
+        weighted = features * weights[:, None]
+        self.weights = np.linalg.solve(weighted.T @ features + np.diag(penalty), weighted.T @ y)
+        # That nobody measured the class is no reason for a narrower interval, whatever few such rows say.
+        self.weights[UNMEASURED] = max(self.weights[UNMEASURED], LEAST_UNMEASURED)
+        relative = residuals / np.exp(features @ self.weights)
+        order = np.argsort(relative)
+        reached = np.cumsum(weights[order]) / weights.sum()
+        tail = (1 - coverage) / 2
+        self.low = float(relative[order][np.searchsorted(reached, tail)])
+        self.high = float(relative[order][min(np.searchsorted(reached, 1 - tail), len(order) - 1)])
 
-    def _part(self, chosen, predicted):
-        at = [i for i, row in enumerate(self.rows) if chosen(row)]
-        return spread([self.rows[i] for i in at], predicted[at])
-
-    def factors(self, backend: str, device_class: str | None) -> tuple[float, float]:
-        """Low and high end over the predicted speed; the class's own residuals and its backend's, by their number."""
-        everything = self._part(lambda row: True, self.by_class)
-        if device_class is None:  # a class without measurements: as classes did when they were left out
-            own = self._part(lambda row: row.backend == backend, self.by_class)
-            parent = everything
-        else:
-            devices = {row.device for row in self.rows if (row.backend, row.device_class) == (backend, device_class)}
-            held = self.by_device if len(devices) > 1 else self.by_model
-            own = self._part(lambda row: (row.backend, row.device_class) == (backend, device_class), held)
-            parent = self._part(lambda row: row.backend == backend, self.by_device)
-            parent = parent if parent[2] else everything
-        share = own[2] / (own[2] + PRIOR_SERIES)
-        low, high = (share * own[i] + (1 - share) * parent[i] for i in (0, 1))
-        return float(np.exp(min(low, -NARROWEST))), float(np.exp(max(high, NARROWEST)))
+    def ends(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Logarithms of the ends over the point."""
+        scale = np.exp(features @ self.weights)
+        return np.minimum(self.low * scale, -NARROWEST), np.maximum(self.high * scale, NARROWEST)
 
 
-def number(x: float) -> str:
-    """A literal of four digits, which is more than the fit knows."""
-    return f"{x:.4g}"
+class Residuals:
+    """Held-out residuals of a fit with the features that the intervals are made from."""
+
+    def __init__(self, fit: Fit):
+        """Refits without each device, each model and each group."""
+        self.fit = fit
+        self.speeds = {name: fit.held_out(key) for name, key in FOLDS.items()}
+        self.measured = np.array([row.measured for row in fit.rows])
+        devices: dict[tuple[int, int], set[str]] = {}
+        for row in fit.rows:
+            devices.setdefault(row.device_class, set()).add(row.device)
+        own = np.array([row.answer["features"] for row in fit.rows])
+        without = own.copy()
+        without[:, UNMEASURED] = [len(devices[row.device_class]) == 1 for row in fit.rows]
+        self.features = {"device": without, "model": own, "group": own}
+        self.named = np.array([sr.is_named(row) for row in fit.rows])
+        self.weights = np.array(fit.weights) ** 2
+
+    def residuals(self, fold: str) -> np.ndarray:
+        """log(measured / predicted)."""
+        return np.log(self.measured / self.speeds[fold])
+
+    def _scale(self, used: np.ndarray) -> Scale:
+        """Rows held out by device and by model stand for machines and for models that are new."""
+        folds = ("device", "model")
+        use = used & self.named
+        return Scale(
+            np.concatenate([self.features[fold][use] for fold in folds]),
+            np.concatenate([self.residuals(fold)[use] for fold in folds]),
+            np.concatenate([self.weights[use]] * len(folds)),
+            COVERAGE[self.fit.decode],
+        )
+
+    def scale(self) -> Scale:
+        """The intervals of the library."""
+        return self._scale(np.ones(len(self.fit.rows), bool))
+
+    def nested(self, fold: str) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of each row's interval, from residuals of other devices, or models, or groups alone."""
+        keys = np.array([str(FOLDS[fold](row)) for row in self.fit.rows])
+        low, high = np.zeros(len(keys)), np.zeros(len(keys))
+        for one in sorted(set(keys)):
+            inside = keys == one
+            ends = self._scale(~inside).ends(self.features[fold][inside])
+            low[inside] = self.speeds[fold][inside] * np.exp(ends[0])
+            high[inside] = self.speeds[fold][inside] * np.exp(ends[1])
+        ceilings = np.array([row.answer["ceiling_tokens_per_s"] for row in self.fit.rows])
+        return low, np.minimum(high, ceilings)
 
 
-def lines(items: list[str], opening: str = "     ", closing: str = "") -> str:
-    """Items and commas, broken at the width of the C++ files."""
-    text = ", ".join(items) + closing
-    return textwrap.fill(text, 120, initial_indent=opening, subsequent_indent=" " * len(opening))
+def number(value: float) -> str:
+    """A literal of four digits behind the point, which is more than the fit knows; never "-0"."""
+    return f"{round(value, 4) + 0.0:.4f}"
 
 
-def record(fits, intervals, rows: list[Row], family: str, backend: str, device_class: str | None) -> str:
-    """One record of the table. device_class None: the backend's own values."""
-    b, c = sm.kin(backend), device_class
-    d, p = fits["tg"].value, fits["pp"].value
-
-    def at(name):
-        return [name, (name, b)] + ([(name, backend, c)] if c else [])
-
-    def engine(name):
-        return [(name, "family", family)] if family != "llama_cpp" else []
-
-    kv = at("kv")
-    attention = ["attention", ("attention", b)]
-    gemm = [*at("gemm"), *engine("gemm")]
-    prefill_attention = at("prefill_attention")
-    decode_values = [
-        d(*at("excess"), *engine("excess")),
-        d(*kv),
-        d(*kv, ("latent", b)),
-        d(*attention),
-        d(*attention, ("latent_attention", b)),
-        d(*at("layer"), *engine("layer")),
-        d(*at("moe_layer")),
-        d("recurrent", ("recurrent", b)),
-        d(*at("batch")),
-    ]
-    prefill_values = [
-        p(*gemm),
-        p(("routed", b)),
-        p(*gemm, "small_expert", ("small_expert", b)),
-        p(*prefill_attention),
-        p(*prefill_attention, ("prefill_latent", b)),
-        p("stream", ("stream", b)),
-        p("prefill_layer", ("prefill_layer", b)),
-        p("recurrent_token", ("recurrent_token", b)),
-    ]
-    ends = [*intervals["tg"].factors(backend, c), *intervals["pp"].factors(backend, c)]
-    key = (family, backend, c)
-    own = [row for row in rows if row.named_engine and (row.family, row.backend, row.device_class) == key]
-    n_decode = sum(row.decode for row in own)
-    counts = [n_decode, len(own) - n_decode, len({row.device for row in own})]
-    return (
-        f"    {{kernel_family::{family}, backend::{backend}, device_class::{c or 'other'},\n"
-        + lines([number(float(np.exp(v))) for v in decode_values], closing=",") + "\n"
-        + lines([number(float(np.exp(v))) for v in prefill_values], closing=",") + "\n"
-        + lines([number(f) for f in ends] + [str(n) for n in counts], closing="},") + "\n"
-    )
-
-
-def factors_of_formats(fits, backend: str) -> str:
-    """One entry of the table of formats: excess, arithmetic, gemm."""
-    b = sm.kin(backend)
-    d, p = fits["tg"].value, fits["pp"].value
-    excess, arithmetic, gemm = [], [], []
-    for f in FORMATS:
-        excess.append(np.exp(0 if f == "q8_0" else d(("excess_format", f), ("excess_format", f, b))))
-        none = f in ("f32", "packed")
-        arithmetic.append(0 if none else np.exp(d("arithmetic", ("arithmetic", b), ("arithmetic_format", f))))
-        gemm.append(np.exp(0 if f == "q8_0" else p(("gemm_format", f), ("gemm_format", f, b))))
-    parts = [
-        lines([number(float(x)) for x in values], opening="     {", closing=end)
-        for values, end in ((excess, "},"), (arithmetic, "},"), (gemm, "}},"))
-    ]
-    return f"    {{backend::{backend},\n" + "\n".join(parts) + "\n"
-
-
-def between_devices(decode: Regression, rows: list[Row]) -> tuple[float, float]:
-    """Median time of one hop of a layer split, and of one sum over devices of a tensor split (decode, batch 1)."""
-    split = [row for row in rows if row.decode and row.count > 1 and row.batch == 1 and row.named_engine]
-    alone = 1 / sm.predict(decode, split)
-    hops, sums = [], []
-    for row, t in zip(split, alone, strict=True):
-        if row.family == "llama_cpp":
-            hops.append((1 / row.measured - t) / (row.count - 1))
-        else:
-            sums.append((1 / row.measured - t / row.count) / (2 * row.x["d_layers"]))
-    return max(float(np.median(hops)), 0.0), max(float(np.median(sums)), 0.0)
-
-
-def generate(rows: list[Row]) -> str:
-    """The text of the header."""
-    used = {test: sm.fitted_rows(rows, test) for test in ("tg", "pp")}
-    fits = {test: sm.fit(used[test]) for test in used}
-    intervals = {test: Intervals(used[test], fits[test]) for test in used}
-    hop, all_reduce = between_devices(fits["tg"], rows)
-    everything = used["tg"] + used["pp"]
-    seen = sorted({(row.family, row.backend, row.device_class) for row in everything})
-
-    def one_record(family: str, backend: str, device_class: str | None) -> str:
-        return record(fits, intervals, everything, family, backend, device_class)
-
-    records = ""
-    for family, backends in BACKENDS.items():
-        for backend in backends:
-            classes = sorted({c for f, b, c in seen if b == backend and f in (family, "llama_cpp")})
-            records += "".join(one_record(family, backend, c) for c in [*classes, None])
-    records += one_record("llama_cpp", "other", None)
-    formats = "".join(factors_of_formats(fits, b) for b in FORMAT_BACKENDS)
+def levels_header(fits: dict[bool, Fit], n_left_out: int) -> str:
+    """fitted_levels.hpp."""
+    lines = []
+    for decode in (True, False):
+        fit = fits[decode]
+        for key, index in fit.levels.items():
+            lines.append((key, f"    {{0x{key:08x}U, {number(fit.full[index])}}},  // {_core.level_name(key)}"))
+    text = "\n".join(line for _, line in sorted(lines))
+    assert len({key for key, _ in lines}) == len(lines)
     return f"""#pragma once
 /// @file
-/// GENERATED by bench/fit_speed.py from data/measurements/speed.csv ({len(used["tg"])} decode and {len(used["pp"])}
-/// prefill rows on one device): do not edit. The sources of the rows are in that file; the equation is in
-/// speed/parameters.hpp, the order of the numbers in speed/fitted_record.hpp, the order of formats in speed/work.hpp.
+/// GENERATED by bench/fit_speed.py from data/measurements/speed.csv ({len(fits[True].rows)} rows of decode and
+/// {len(fits[False].rows)} of prefill; {n_left_out} are left out, each for a reason that the file names): do not edit.
+/// A value is a logarithm; speed/factor.hpp says what each level is added to.
 
 #include <array>
 
-#include <sizer/speed/fitted_record.hpp>
+#include <sizer/speed/level.hpp>
 
 namespace sizer {{
 inline namespace v0 {{
-namespace detail {{
 
-inline constexpr double fitted_expert_overlap = {OVERLAP};
-inline constexpr double fitted_hop_seconds = {number(hop)};
-inline constexpr double fitted_all_reduce_seconds = {number(all_reduce)};
-
-// clang-format puts each number on a line of its own.
 // clang-format off
-inline constexpr auto fitted_formats = std::to_array<format_factors>({{
-{formats}}});
-
-inline constexpr auto fitted_records = std::to_array<fitted_record>({{
-{records}}});
+inline constexpr auto fitted_levels = std::to_array<level_value>({{
+{text}
+}});
 // clang-format on
 
-}}  // namespace detail
 }}  // namespace v0
 }}  // namespace sizer
 """
 
 
+def _scale_text(name: str, scale: Scale) -> str:
+    values = [number(float(w)) for w in scale.weights]
+    rows = [", ".join(values[i : i + 10]) for i in range(0, len(values), 10)]
+    inner = ",\n      ".join(rows)
+    ends = f"{number(scale.low)}, {number(scale.high)}"
+    return f"inline constexpr interval_scale {name}{{\n    {{{inner}}},\n    {ends}}};\n"
+
+
+def intervals_header(residuals: dict[bool, Residuals]) -> str:
+    """fitted_intervals.hpp."""
+    classes = []
+    for decode in (True, False):
+        counts: dict[tuple[int, int], tuple[int, set[str]]] = {}
+        for row in residuals[decode].fit.rows:
+            n, devices = counts.get(row.device_class, (0, set()))
+            counts[row.device_class] = (n + 1, devices | {row.device})
+        test = "decode" if decode else "prefill"
+        for (where, what), (n, devices) in sorted(counts.items()):
+            classes.append(
+                f"    {{speed_test::{test}, backend::{BACKENDS[where]}, device_class::{CLASSES[what]}, {n}, "
+                f"{len(devices)}}},"
+            )
+    decode_scale = _scale_text("fitted_decode_interval", residuals[True].scale())
+    prefill_scale = _scale_text("fitted_prefill_interval", residuals[False].scale())
+    table = "\n".join(classes)
+    return f"""#pragma once
+/// @file
+/// GENERATED by bench/fit_speed.py: do not edit. Weights of the features of speed/interval.hpp in their order, and the
+/// ends; how many rows and devices of each class of devices the levels rest on.
+
+#include <array>
+
+#include <sizer/speed/interval_scale.hpp>
+
+namespace sizer {{
+inline namespace v0 {{
+
+// clang-format off
+{decode_scale}
+{prefill_scale}
+inline constexpr auto fitted_classes = std::to_array<measured_class>({{
+{table}
+}});
+// clang-format on
+
+}}  // namespace v0
+}}  // namespace sizer
+"""
+
+
+def held_out_table(residuals: dict[bool, Residuals]) -> str:
+    """held_out.csv: predictions and nested intervals by fold."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    parts = ("tokens_per_s", "low", "high")
+    writer.writerow(["id", "fitted_tokens_per_s", *(f"{fold}_{part}" for fold in FOLDS for part in parts)])
+    for decode in (True, False):
+        one = residuals[decode]
+        fitted = one.fit.speeds(one.fit.full)
+        ends = {fold: one.nested(fold) for fold in FOLDS}
+        for i, row in enumerate(one.fit.rows):
+            cells = [row.resolved.row.id, f"{fitted[i]:.5g}"]
+            for fold in FOLDS:
+                cells += [f"{value:.5g}" for value in (one.speeds[fold][i], ends[fold][0][i], ends[fold][1][i])]
+            writer.writerow(cells)
+    return out.getvalue()
+
+
+def _line(name: str, rows: Sequence[FitRow], one: Residuals, at: np.ndarray) -> str:
+    cells = []
+    for fold in FOLDS:
+        error = np.abs(one.speeds[fold][at] / one.measured[at] - 1)
+        low, high = one.nested(fold)
+        inside = np.mean((one.measured >= low)[at] & (one.measured <= high)[at])
+        median, p90 = 100 * np.median(error), 100 * np.percentile(error, 90)
+        cells.append(f"{fold} {median:5.1f} / {p90:5.1f} ({100 * inside:.0f} %)")
+    return f"{name:34s} {int(at.sum()):4d}  " + "  ".join(cells)
+
+
+def report(residuals: dict[bool, Residuals]) -> None:
+    """Median / P90 error and coverage by fold, for whoever changes the model."""
+    for decode, name in ((True, "decode"), (False, "prefill")):
+        one = residuals[decode]
+        rows = one.fit.rows
+        single = np.array([sr.is_single(row) for row in rows])
+        several = np.array([row.resolved.row.device_count > 1 and sr.is_named(row) for row in rows])
+        batched = np.array([row.resolved.row.batch > 1 and sr.is_named(row) for row in rows])
+        moe = np.array([row.answer["moe"] for row in rows])
+        depth = np.array([row.resolved.depth for row in rows])
+        slices = {"one device, batch 1": single, "  dense": single & ~moe, "  mixture of experts": single & moe}
+        slices |= {"  depth 0 to 1K": single & (depth < 1024), "  depth 8K+": single & (depth >= 8192)}
+        slices |= {"  depth 16K+": single & (depth >= 16384)}
+        for backend in ("cuda", "rocm", "vulkan", "metal", "cpu"):
+            slices[f"  {backend}"] = single & np.array([row.resolved.backend == backend for row in rows])
+        slices |= {"batched": batched, "several devices": several}
+        fitted = one.fit.speeds(one.fit.full)
+        error = np.abs(fitted / one.measured - 1)[single]
+        print(f"\n{name}: {len(rows)} rows, {len(one.fit.levels)} levels; in sample", end=" ")
+        print(f"{100 * np.median(error):.1f} / {100 * np.percentile(error, 90):.1f}")
+        for title, at in slices.items():
+            if at.sum() >= 5:
+                print(_line(title, rows, one, at))
+
+
 def main() -> int:
-    """Writes or checks the header."""
+    """Fits, and writes or compares."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tool", type=Path, default=TOOL, help="the built sizer_speed_features (build/release's)")
-    parser.add_argument(
-        "--check", action="store_true", help="compare with the committed header, write nothing; 1 if it differs"
-    )
+    parser.add_argument("--check", action="store_true", help="compare with the committed files; 1 if one differs")
+    parser.add_argument("--report", action="store_true", help="print errors and coverage by fold, write nothing")
     args = parser.parse_args()
-    text = generate(sm.load(args.tool))
+    rows, left_out = sr.load()
+    fits = {decode: Fit(rows, decode) for decode in (True, False)}
+    residuals = {decode: Residuals(fit) for decode, fit in fits.items()}
+    if args.report:
+        report(residuals)
+        return 0
+    texts: dict[Path, str] = {
+        LEVELS: levels_header(fits, len(left_out)),
+        INTERVALS: intervals_header(residuals),
+        HELD_OUT: held_out_table(residuals),
+    }
+    stale = [path for path, text in texts.items() if not path.exists() or path.read_text(encoding="ascii") != text]
     if args.check:
-        same = HEADER.read_text(encoding="ascii") == text
-        print("up to date" if same else f"{HEADER.name} is not what the rows give; run bench/fit_speed.py")
-        return 0 if same else 1
-    HEADER.write_text(text, encoding="ascii")
+        names = ", ".join(path.name for path in stale)
+        print(f"{names}: not what the rows give; run bench/fit_speed.py" if stale else "up to date")
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(texts[path], encoding="ascii")
     return 0
 
 

@@ -25,6 +25,9 @@ except ImportError as _error:  # a source tree without the compiled part
     ) from _error
 
 if TYPE_CHECKING:
+    from ._accuracy import Accuracy, accuracy
+    from ._audit import Audit, AuditedClaim, Claim, Computed, audit
+    from ._calibrate import Calibrated, calibrate
     from ._catalogue import hardware, hardware_list, machines, model, models, source, validate
     from ._core import engines, kv_types, quantizations
     from ._detect import CatalogueMatch, DetectedCpu, DetectedGpu, DetectedMemory, DetectedOs, Detection, Fact, detect
@@ -57,16 +60,24 @@ if TYPE_CHECKING:
         UsedMeasurement,
         Validation,
     )
+    from ._roofline import Ceiling, roofline_ceiling
     from ._sweep import Sweep, sweep
     from ._work import decode_work, prefill_work
 
 __version__ = _core.__version__
 
 __all__ = [
+    "Accuracy",
     "Assumption",
+    "Audit",
+    "AuditedClaim",
+    "Calibrated",
     "Candidate",
     "CatalogueMatch",
+    "Ceiling",
+    "Claim",
     "Comparison",
+    "Computed",
     "DataError",
     "DetectedCpu",
     "DetectedGpu",
@@ -99,7 +110,10 @@ __all__ = [
     "Validation",
     "WrongTypeError",
     "__version__",
+    "accuracy",
+    "audit",
     "best_quantization",
+    "calibrate",
     "compare",
     "decode_work",
     "detect",
@@ -116,6 +130,7 @@ __all__ = [
     "models",
     "prefill_work",
     "quantizations",
+    "roofline_ceiling",
     "source",
     "sweep",
     "validate",
@@ -123,6 +138,9 @@ __all__ = [
 
 #: Where each name lives. A module is loaded when one of its names is first used, so that `import sizer` costs little.
 _HOMES = {
+    "_accuracy": ("Accuracy", "accuracy"),
+    "_audit": ("Audit", "AuditedClaim", "Claim", "Computed", "audit"),
+    "_calibrate": ("Calibrated", "calibrate"),
     "_catalogue": ("hardware", "hardware_list", "machines", "model", "models", "source", "validate"),
     "_core": ("engines", "kv_types", "quantizations"),
     "_detect": (
@@ -141,6 +159,7 @@ _HOMES = {
         *("Assumption", "Candidate", "Comparison", "Estimate", "Memory", "OverheadLine", "Pool", "Rate", "Source"),
         *("Term", "UsedMeasurement", "Validation"),
     ),
+    "_roofline": ("Ceiling", "roofline_ceiling"),
     "_sweep": ("Sweep", "sweep"),
     "_work": ("decode_work", "prefill_work"),
 }

@@ -40,9 +40,9 @@ def prefill_work(
 ) -> dict[str, Any]:
     """Bytes moved and operations made by one prefill.
 
-    Matrix products by number format (``matrices_flop``, ``routed_flop``), ``small_experts_flop``, ``attention_flop``,
-    ``latent_attention_flop``, ``streamed_bytes``, and the counts ``ubatches``, ``layer_passes`` and
-    ``recurrent_tokens``.
+    Matrix products by number format (``matrices_flop``, ``routed_flop``), ``tokens_per_expert`` of one pass,
+    ``attention_flop``, ``windowed_attention_flop``, ``latent_attention_flop``, ``streamed_bytes`` of weights,
+    ``activations_bytes`` between the matrices, and the counts ``ubatches``, ``layer_passes`` and ``recurrent_tokens``.
     """
     request = _arguments.request(
         **_REST,

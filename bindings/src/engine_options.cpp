@@ -18,14 +18,18 @@ namespace sizer_python {
 namespace {
 
 using sizer::latent_cache;
+using sizer::llama_cpp_fork;
 using sizer::llama_cpp_options;
 using sizer::mlx_options;
+using sizer::serving_engine;
+using sizer::split_mode;
 using sizer::vllm_options;
 
 /// Where a value of each type is kept; the library checks its range.
 template <class Options>
-using member = std::variant<std::int64_t Options::*, double Options::*, bool Options::*, sizer::ggml_type Options::*,
-                            latent_cache Options::*>;
+using member =
+    std::variant<std::int64_t Options::*, double Options::*, bool Options::*, sizer::ggml_type Options::*,
+                 latent_cache Options::*, llama_cpp_fork Options::*, split_mode Options::*, serving_engine Options::*>;
 
 template <class Options>
 struct option {
@@ -46,12 +50,17 @@ constexpr auto llama_cpp_table = std::to_array<option<llama_cpp_options>>({
     {"n_cpu_moe", &llama_cpp_options::n_cpu_moe},
     {"offload_kqv", &llama_cpp_options::offload_kqv},
     {"latent_cache", &llama_cpp_options::latent_cache},
+    {"build", &llama_cpp_options::build},
+    {"fork", &llama_cpp_options::fork},
+    {"split_mode", &llama_cpp_options::split_mode},
 });
 constexpr auto vllm_table = std::to_array<option<vllm_options>>({
     {"block_size", &vllm_options::block_size},
     {"gpu_memory_utilization", &vllm_options::gpu_memory_utilization},
     {"max_num_batched_tokens", &vllm_options::max_num_batched_tokens},
     {"max_num_seqs", &vllm_options::max_num_seqs},
+    {"release_year", &vllm_options::release_year},
+    {"program", &vllm_options::program},
 });
 constexpr auto mlx_table = std::to_array<option<mlx_options>>({
     {"prefill_step_size", &mlx_options::prefill_step_size},
@@ -63,8 +72,24 @@ constexpr auto latent_caches = std::to_array<std::pair<std::string_view, latent_
     {"expanded", latent_cache::expanded},
 });
 
+constexpr auto forks = std::to_array<std::pair<std::string_view, llama_cpp_fork>>({
+    {"none", llama_cpp_fork::none},
+    {"ik_llama.cpp", llama_cpp_fork::ik_llama_cpp},
+});
+constexpr auto split_modes = std::to_array<std::pair<std::string_view, split_mode>>({
+    {"layer", split_mode::layer},
+    {"row", split_mode::row},
+});
+constexpr auto serving_engines = std::to_array<std::pair<std::string_view, serving_engine>>({
+    {"vllm", serving_engine::vllm},
+    {"tensorrt-llm", serving_engine::tensorrt_llm},
+    {"deepspeed", serving_engine::deepspeed},
+    {"sglang", serving_engine::sglang},
+});
+
 /// Names of the types, in the order of `member`.
-constexpr std::array<std::string_view, 5> type_names{"integer", "number", "boolean", "type", "choice"};
+constexpr std::array<std::string_view, 8> type_names{"integer", "number", "boolean", "type",
+                                                     "choice",  "choice", "choice",  "choice"};
 
 std::string shown(const option_value& value) {
   if (const auto* b = std::get_if<bool>(&value)) return *b ? "true" : "false";
@@ -106,14 +131,24 @@ struct put {
     if (given == nullptr) refuse("the name of a type, such as 'q8_0'");
     place = find_kv_type(name.c_str(), *given);
   }
-  void operator()(latent_cache& place) const {
+  void operator()(latent_cache& place) const { choose(latent_caches, place); }
+  void operator()(llama_cpp_fork& place) const { choose(forks, place); }
+  void operator()(split_mode& place) const { choose(split_modes, place); }
+  void operator()(serving_engine& place) const { choose(serving_engines, place); }
+
+  template <class Choice, std::size_t Size>
+  void choose(const std::array<std::pair<std::string_view, Choice>, Size>& choices, Choice& place) const {
     const auto* given = std::get_if<std::string>(&value);
-    for (const auto& [text, choice] : latent_caches) {
-      if (given == nullptr || text != *given) continue;
-      place = choice;
-      return;
+    std::string expected = "one of ";
+    for (const auto& [text, choice] : choices) {
+      if (given != nullptr && text == *given) {
+        place = choice;
+        return;
+      }
+      if (expected.size() > 7) expected += ", ";
+      expected += "'" + std::string{text} + "'";
     }
-    refuse("one of 'keys_only', 'keys_and_values', 'expanded'");
+    refuse(expected);
   }
 };
 

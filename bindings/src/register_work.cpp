@@ -13,8 +13,10 @@
 #include <sizer/memory/quantization.hpp>
 #include <sizer/memory/weights.hpp>
 #include <sizer/speed/attention_row.hpp>
+#include <sizer/speed/decode_work.hpp>
 #include <sizer/speed/device_rates.hpp>
-#include <sizer/speed/work.hpp>
+#include <sizer/speed/prefill_work.hpp>
+#include <sizer/speed/weight_format.hpp>
 #include <sizer/workload.hpp>
 
 #include "convert.hpp"
@@ -40,19 +42,26 @@ py::dict decode_work(const sizer::model_entry& model, const request& asked) {
   const question q = resolve(asked, model);
   const sizer::weights_by_type& weights = q.loaded.weights;
   // One token for each sequence as if each chose its experts at random: no fitted number is in the work.
+  const auto batch = static_cast<double>(q.work.batch);
   const sizer::decode_work work = sizer::decode_work_of(model.architecture, weights, static_cast<double>(q.work.depth),
-                                                        static_cast<double>(q.work.batch), q.engine.llama_cpp.type_k,
-                                                        q.engine.llama_cpp.type_v, 1.0);
+                                                        batch, q.engine.llama_cpp.type_k, q.engine.llama_cpp.type_v,
+                                                        sizer::expert_share(model.architecture, batch));
   py::dict result;
-  result["weights_bytes"] = by_format(work.weights);
-  result["weight_arithmetic_flop"] = by_format(work.weight_arithmetic);
+  sizer::per_format<sizer::real_bytes> read{};
+  sizer::per_format<sizer::flop> unpacked{};
+  for (std::size_t f = 0; f < sizer::n_weight_formats; ++f) {
+    read[f] = work.weights(f);
+    unpacked[f] = work.matrix_products[f] + work.expert_products[f];
+  }
+  result["weights_bytes"] = by_format(read);
+  result["weight_arithmetic_flop"] = by_format(unpacked);
   result["kv_cache_bytes"] = number(work.kv_cache);
   result["latent_cache_bytes"] = number(work.latent_cache);
   result["state_bytes"] = number(work.state);
   result["attention_flop"] = number(work.attention);
   result["latent_attention_flop"] = number(work.latent_attention);
   result["attention_rows"] = work.attention_rows;
-  result["batch_flop"] = number(work.batch);
+  result["batch_flop"] = number(work.token_products) * static_cast<double>(q.work.batch - 1);
   result["layers"] = work.layers;
   result["moe_layers"] = work.moe_layers;
   result["recurrent_layers"] = work.recurrent_layers;
@@ -70,11 +79,13 @@ py::dict prefill_work(const sizer::model_entry& model, const request& asked) {
   py::dict result;
   result["matrices_flop"] = by_format(work.matrices);
   result["routed_flop"] = by_format(work.routed);
-  result["small_experts_flop"] = number(work.small_experts);
+  result["tokens_per_expert"] = work.tokens_per_expert;
   result["attention_flop"] = number(work.attention);
+  result["windowed_attention_flop"] = number(work.windowed_attention);
   result["latent_attention_flop"] = number(work.latent_attention);
   result["streamed_bytes"] = number(work.streamed);
-  result["ubatches"] = work.ubatches;
+  result["activations_bytes"] = number(work.activations);
+  result["ubatches"] = work.passes;
   result["layer_passes"] = work.layer_passes;
   result["recurrent_tokens"] = work.recurrent_tokens;
   return result;

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import sizer
@@ -76,6 +76,10 @@ def test_more_context_never_needs_less_memory(
 def test_a_larger_batch_never_gives_less_in_all(
     model: sizer.Model, machine: sizer.Hardware, one: int, other: int
 ) -> None:
+    # llama.cpp changes kernels between 1 and 2, 8 and 9, and on Metal between 5 and 6 and at 32 sequences; a change may
+    # cost more than the further sequence brings.
+    assume(any(one in path and other in path for path in (range(2, 6), range(6, 9), range(9, 32))))
+
     def decode(batch: int) -> float:
         return sizer.estimate(
             model=model, hardware=machine, context=min(4096, model.context_length), parallel=32, batch=batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -31,6 +32,25 @@ def _load(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _write_figures(folder: Path) -> None:
+    """A claim, a measured row and a run of llama-bench."""
+    (folder / "claims.csv").write_text(
+        "id,hardware,model,quant,quantity,low,high,unit\n"
+        "a,dgx-spark,llama-3.1-70b,Q4_K_M,decode_tokens_per_s,25,50,token/s\n"
+    )
+    (folder / "rows.csv").write_text(
+        "device,model,quant,test,tokens_per_s\nNVIDIA RTX 3090 24GB,llama 8B,Q4_K_M,tg,130\n"
+    )
+    run = {
+        "build_number": 9000, "gpu_info": "NVIDIA GeForce RTX 3090", "backends": "CUDA", "n_depth": 0,
+        "model_type": "llama 8B Q4_K - Medium", "model_filename": "Llama-3.1-8B-Instruct-Q4_K_M.gguf",
+        "model_size": 4912898304, "model_n_params": 8030261312, "n_ubatch": 512, "type_k": "f16", "type_v": "f16",
+        "n_gpu_layers": 99, "flash_attn": True,
+    }  # fmt: skip
+    tests = [{"n_prompt": 512, "n_gen": 0, "avg_ts": 4800.0}, {"n_prompt": 0, "n_gen": 128, "avg_ts": 131.0}]
+    (folder / "bench.jsonl").write_text("".join(json.dumps({**run, **test}) + "\n" for test in tests))
 
 
 def _write_profile(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,6 +85,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files.write_hub(tmp_path / ".cache/huggingface/hub", "org/repo", {"m-Q4_K_M.gguf": content})
     files.write_files(tmp_path / "Qwen3-8B-AWQ", files.checkpoint()[0])
     _write_profile(tmp_path / "profile.json", monkeypatch)
+    _write_figures(tmp_path)
 
 
 @pytest.mark.usefixtures("shelf")

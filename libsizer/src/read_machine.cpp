@@ -76,8 +76,9 @@ memory_pair read_memory(const json_node& node) {
 }
 
 void read_device(const json_node& node, machine_entry& entry) {
-  const json_object object{
-      node, {"name", "count", "backend", "device_class", "memory", "compute", "last_level_cache", "tdp", "measured"}};
+  const json_object object{node,
+                           {"name", "count", "backend", "device_class", "memory", "compute", "last_level_cache", "tdp",
+                            "measured", "calibration"}};
   device part;
   device_details details;
   object.text("name", part.name);
@@ -94,6 +95,7 @@ void read_device(const json_node& node, machine_entry& entry) {
   object.optional_field("last_level_cache", details.last_level_cache, figure_reader<memory_rules>{});
   object.optional_field("tdp", part.tdp, figure_reader<power_rules>{});
   object.optional_field("measured", part.measured, read_measured);
+  object.optional_field("calibration", part.calibration, read_calibration);
   entry.machine.devices.push_back(std::move(part));
   entry.devices.push_back(std::move(details));
 }
@@ -115,15 +117,13 @@ sourced<bytes_per_second> read_link_bandwidth(const json_node& node) {
 void read_link(const json_node& node, machine_entry& entry) {
   const json_object object{node, {"between", "name", "bandwidth", "latency", "max_linked"}};
   link connection;
-  std::optional<std::int32_t> max_linked;
   object.field("between", connection.between, [](const json_node& n) { return read_choice(n, link_kind_names); });
   object.text("name", connection.name);
   object.field("bandwidth", connection.bandwidth, read_link_bandwidth);
   object.optional_field("latency", connection.latency, figure_reader<time_rules>{});
-  object.optional_field("max_linked", max_linked,
+  object.optional_field("max_linked", connection.max_linked,
                         [](const json_node& n) { return n.integer<std::int32_t>(2, most_devices); });
   entry.machine.links.push_back(std::move(connection));
-  entry.max_linked.push_back(max_linked);
 }
 
 price read_price(const json_node& node) {
@@ -184,16 +184,17 @@ ordered_json write_device(const device& part, const device_details& details) {
   write_figure<memory_rules>(object, "last_level_cache", details.last_level_cache);
   write_figure<power_rules>(object, "tdp", part.tdp);
   if (!part.measured.empty()) object["measured"] = write_measured(part.measured);
+  if (part.calibration) object["calibration"] = write_calibration(*part.calibration);
   return object;
 }
 
-ordered_json write_link(const link& connection, const std::optional<std::int32_t>& max_linked) {
+ordered_json write_link(const link& connection) {
   ordered_json object;
   object["between"] = to_string(connection.between);
   object["name"] = connection.name;
   object["bandwidth"] = write_figure<bandwidth_rules>(connection.bandwidth);
   write_figure<time_rules>(object, "latency", connection.latency);
-  if (max_linked) object["max_linked"] = *max_linked;
+  if (connection.max_linked) object["max_linked"] = *connection.max_linked;
   return object;
 }
 
@@ -302,9 +303,7 @@ std::string to_json(const machine_entry& entry) {
   if (box.host_memory) {
     object["host_memory"] = detail::write_memory(*box.host_memory, entry.host_memory.value_or(memory_details{}));
   }
-  for (std::size_t i = 0; i < box.links.size(); ++i) {
-    object["links"].push_back(detail::write_link(box.links[i], detail::beside(entry.max_linked, i)));
-  }
+  for (const link& one : box.links) object["links"].push_back(detail::write_link(one));
   detail::write_figure<detail::power_rules>(object["power"], "load", box.load_power);
   detail::write_figure<detail::power_rules>(object["power"], "idle", box.idle_power);
   if (object["power"].is_null()) object.erase("power");

@@ -108,12 +108,13 @@ measured_rates read_entry(const json_node& node) {
 }  // namespace
 
 compute_rates read_compute(const json_node& node) {
-  const json_object object{node, {"fp32", "fp16", "bf16", "fp8", "int8", "fp4"}};
+  const json_object object{node, {"fp32", "fp16", "bf16", "bf16_measured", "fp8", "int8", "fp4"}};
   compute_rates rates;
   const figure_reader<compute_rules> read{};
   object.optional_field("fp32", rates.fp32, read);
   object.optional_field("fp16", rates.fp16, read);
   object.optional_field("bf16", rates.bf16, read);
+  object.optional_field("bf16_measured", rates.bf16_measured, read);
   object.optional_field("fp8", rates.fp8, read);
   object.optional_field("int8", rates.int8, read);
   object.optional_field("fp4", rates.fp4, read);
@@ -125,6 +126,7 @@ ordered_json write_compute(const compute_rates& from) {
   write_figure<compute_rules>(rates, "fp32", from.fp32);
   write_figure<compute_rules>(rates, "fp16", from.fp16);
   write_figure<compute_rules>(rates, "bf16", from.bf16);
+  write_figure<compute_rules>(rates, "bf16_measured", from.bf16_measured);
   write_figure<compute_rules>(rates, "fp8", from.fp8);
   write_figure<compute_rules>(rates, "int8", from.int8);
   if (rates.contains("int8") && rates["int8"]["unit"] == "TFLOPS") rates["int8"]["unit"] = "TOPS";  // the same scale

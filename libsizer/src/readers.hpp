@@ -29,6 +29,9 @@ struct figure_reader {
 /// What the microbenchmark left in a machine file (read_measured.cpp).
 [[nodiscard]] std::vector<measured_rates> read_measured(const json_node& node);
 [[nodiscard]] ordered_json write_measured(const std::vector<measured_rates>& measured);
+/// What runs of the machine taught (read_calibration.cpp).
+[[nodiscard]] machine_calibration read_calibration(const json_node& node);
+[[nodiscard]] ordered_json write_calibration(const machine_calibration& own);
 
 [[nodiscard]] compute_rates read_compute(const json_node& node);
 [[nodiscard]] ordered_json write_compute(const compute_rates& rates);

@@ -16,9 +16,11 @@
 #include <sizer/model/architecture.hpp>
 #include <sizer/model/family.hpp>
 #include <sizer/speed/device_rates.hpp>
-#include <sizer/speed/measured_parameters.hpp>
+#include <sizer/speed/fitted_levels.hpp>
+#include <sizer/speed/interval.hpp>
+#include <sizer/speed/level.hpp>
+#include <sizer/speed/measured_cores.hpp>
 #include <sizer/speed/offload.hpp>
-#include <sizer/speed/parameters.hpp>
 #include <sizer/speed/rate.hpp>
 #include <sizer/workload.hpp>
 
@@ -54,6 +56,21 @@ inline void note(estimate_result& result, const char* what, figure_kind kind, co
     if (known == source) return;
   }
   result.sources.push_back(source);
+}
+
+/// Says what runs of this very machine changed, or that they were of another engine.
+inline void explain_calibration(estimate_result& result, const device& target, const engine& engine) {
+  if (!target.calibration) return;
+  const machine_calibration& own = *target.calibration;
+  const std::string by = own.engine.empty() ? std::string{} : " of " + own.engine;
+  if (calibration_of(target, engine) == nullptr) {
+    result.assumptions.push_back({"calibration", "the machine is calibrated by runs" + by + "; not used for " +
+                                                     std::string{to_string(engine.kind)}});
+    return;
+  }
+  result.measurements.push_back({"speed", "calibrated by " + std::to_string(own.n_decode_rows) + " decode and " +
+                                              std::to_string(own.n_prefill_rows) + " prefill runs" + by +
+                                              " on this machine" + (own.note.empty() ? "" : " (" + own.note + ")")});
 }
 
 /// Lists what the figures of the machine rest on, and where the request leaves what is known.
@@ -105,32 +122,32 @@ inline void explain(estimate_result& result, const architecture& model, const ma
 /// @param machine  where; its first device (all of its count)
 /// @param request  context, batch, prompt; checked against the model's trained context
 /// @param engine   the runtime and its options; its context and slots are those of the request unless set by its owner
-/// @param parameters  speed parameters; default_speed_parameters has the library's fit of the machine's class
+/// @param table  values of the speed model's levels; another fit than the library's can be put in
 /// @throws value_error naming field, value and range
 [[nodiscard]] inline estimate_result estimate(const architecture& model, const weights_by_type& weights,
                                               const machine& machine, const workload& request, const engine& engine,
-                                              const speed_parameters& parameters) {
+                                              level_table table = fitted_levels) {
   const workload work = checked(request, model.shape.context_length);
   if (machine.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
 
   estimate_result result;
   result.memory = engine_memory(model, weights, machine, work, engine);
-  result.decode = placed_decode(model, weights, machine, engine, work, parameters);
-  result.prefill = placed_prefill(model, weights, machine, engine, work, parameters);
+  result.decode = placed_decode(model, weights, machine, engine, work, table);
+  result.prefill = placed_prefill(model, weights, machine, engine, work, table);
 
   workload behind_prompt = work;
   behind_prompt.depth = work.depth + work.prompt_tokens;
-  result.decode_behind_prompt = work.prompt_tokens == 0
-                                    ? result.decode
-                                    : placed_decode(model, weights, machine, engine, behind_prompt, parameters);
+  result.decode_behind_prompt =
+      work.prompt_tokens == 0 ? result.decode : placed_decode(model, weights, machine, engine, behind_prompt, table);
   behind_prompt.batch = 1;
   const seconds first_token = work.batch == 1
                                   ? result.decode_behind_prompt.time
-                                  : placed_decode(model, weights, machine, engine, behind_prompt, parameters).time;
+                                  : placed_decode(model, weights, machine, engine, behind_prompt, table).time;
   result.ttft = result.prefill.time + first_token;
   result.tpot = result.decode.time;
   detail::explain(result, model, machine, engine);
   result.measurements = measurements_behind(machine.devices.front(), engine, weights);
+  detail::explain_calibration(result, machine.devices.front(), engine);
   if (machine.devices.front().backend != backend::cpu && host_share(model, weights, engine) > 0.0) {
     const bool stated = machine.host_memory.has_value() || machine.devices.front().memory.unified;
     result.assumptions.push_back(
@@ -138,14 +155,6 @@ inline void explain(estimate_result& result, const architecture& model, const ma
                         (stated ? "" : "; the machine states none, so two channels of DDR5-5600 are taken")});
   }
   return result;
-}
-
-/// The same with the library's own fit of the machine's class.
-[[nodiscard]] inline estimate_result estimate(const architecture& model, const weights_by_type& weights,
-                                              const machine& machine, const workload& request, const engine& engine) {
-  if (machine.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
-  const device& target = machine.devices.front();
-  return estimate(model, weights, machine, request, engine, speed_parameters_of(target, engine, model));
 }
 
 /// The same from a quantisation.

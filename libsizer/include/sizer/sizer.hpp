@@ -30,6 +30,7 @@
 
 #include <sizer/memory/breakdown.hpp>
 #include <sizer/memory/engine_memory.hpp>
+#include <sizer/memory/file_weights.hpp>
 #include <sizer/memory/gguf_file.hpp>
 #include <sizer/memory/quantization.hpp>
 #include <sizer/memory/stored_tensors.hpp>
@@ -39,9 +40,11 @@
 #include <sizer/speed/offload.hpp>
 #include <sizer/speed/prefill.hpp>
 #include <sizer/speed/rate.hpp>
+#include <sizer/speed/roofline.hpp>
 
 #include <sizer/estimate.hpp>
 
+#include <sizer/decide/audit.hpp>
 #include <sizer/decide/compare.hpp>
 #include <sizer/decide/solve.hpp>
 // IWYU pragma: end_exports

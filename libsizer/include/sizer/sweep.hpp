@@ -39,7 +39,6 @@ template <class EngineFor>
   result.prefill_tokens_per_s.resize(rows, columns);
   result.ttft_s.resize(rows, columns);
   if (machine.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
-  const device& target = machine.devices.front();
   const weights_by_type sizes = weights(model, quant);
   for (Eigen::Index i = 0; i < rows; ++i) {
     for (Eigen::Index j = 0; j < columns; ++j) {
@@ -48,8 +47,7 @@ template <class EngineFor>
       work.batch = batches[static_cast<std::size_t>(j)];
       work.parallel = std::max(work.parallel, work.batch);
       const engine runtime = engine_for(work);
-      const estimate_result one =
-          estimate(model, sizes, machine, work, runtime, speed_parameters_of(target, runtime, model));
+      const estimate_result one = estimate(model, sizes, machine, work, runtime);
       result.total_bytes(i, j) = number(one.memory.total());
       result.headroom_bytes(i, j) = number(one.memory.headroom());
       result.decode_tokens_per_s(i, j) = number(one.decode.rate);

@@ -160,15 +160,12 @@ void set_host_link(const detected_gpu& gpu, machine_entry& entry) {
   host.bandwidth = {make_bytes_per_second(rate), figure_kind::derived, source_key,
                     "rate of a lane x lanes of the slot"};
   std::vector<link>& links = entry.machine.links;
-  entry.max_linked.resize(links.size());
   for (std::size_t i = 0; i < links.size(); ++i) {
     if (links[i].between != link_kind::host) continue;
     links[i] = host;
-    entry.max_linked[i].reset();
     return;
   }
   links.push_back(host);
-  entry.max_linked.emplace_back();
 }
 
 /// What the driver gives to programs.

@@ -55,7 +55,7 @@ TEST_CASE("a machine is read in base units") {
   CHECK(number(card.tdp->value) == 350.0);
   REQUIRE(entry.machine.links.size() == 1);
   CHECK(number(entry.machine.links.front().bandwidth.value) == 56.25e9);  // both directions stated
-  CHECK(entry.max_linked.front() == 2);
+  CHECK(entry.machine.links.front().max_linked == 2);
   CHECK(number(entry.machine.links.front().latency->value) == doctest::Approx(2e-6));
   REQUIRE(entry.devices.front().last_level_cache);
   CHECK(number(entry.devices.front().last_level_cache->value) == 6'000'000);

@@ -39,9 +39,7 @@ answer rates(const model_shape& shape, const machine& where, asked a, const char
   work.batch = work.parallel = a.batch;
   work.prompt_tokens = a.prompt;
   const engine runtime = make_engine(engine_kind::llama_cpp, work);
-  const speed_parameters p = default_speed_parameters(backend::cuda, device_class::nvidia_consumer, runtime.kind);
-  return {estimate_decode(model, sizes, where, runtime, work, p),
-          estimate_prefill(model, sizes, where, runtime, work, p)};
+  return {estimate_decode(model, sizes, where, runtime, work), estimate_prefill(model, sizes, where, runtime, work)};
 }
 
 }  // namespace
@@ -91,7 +89,8 @@ TEST_CASE("a batch decodes more tokens together and fewer each") {
     double each = 1e9;
     for (const std::int64_t batch : {1, 2, 4, 8, 16, 32}) {
       const double rate = number(rates(shape, card(936), {.depth = 512, .batch = batch}).decode.rate);
-      CHECK(rate > together);
+      // Two sequences lose the CUDA graph of one, and share few experts: with experts they may gain nothing.
+      CHECK(rate > (batch == 2 && shape.experts ? 0.9 * together : together));
       CHECK(rate / static_cast<double>(batch) < each);
       together = rate;
       each = rate / static_cast<double>(batch);
@@ -126,8 +125,8 @@ TEST_CASE("no parameters can lift a rate above the ceiling") {
   workload work;
   work.context = 4096;
   const engine runtime = make_engine(engine_kind::llama_cpp, work);
-  speed_parameters free_of_cost;  // no excess, no latency, no arithmetic
-  free_of_cost.decode_high = 5.0;
+  std::vector<level_value> free_of_cost(fitted_levels.begin(), fitted_levels.end());
+  for (level_value& one : free_of_cost) one.value = -30.0;  // no excess, no latency, no arithmetic
   const rate_estimate rate = estimate_decode(model, sizes, card(936), runtime, work, free_of_cost);
   CHECK(rate.rate <= rate.ceiling);
   CHECK(rate.high <= rate.ceiling);
@@ -135,6 +134,46 @@ TEST_CASE("no parameters can lift a rate above the ceiling") {
 }
 
 TEST_CASE("a class without measurements is marked as assumed") {
-  CHECK_FALSE(default_speed_parameters(backend::cuda, device_class::nvidia_consumer, engine_kind::llama_cpp).assumed());
-  CHECK(default_speed_parameters(backend::other, device_class::other, engine_kind::llama_cpp).assumed());
+  CHECK_FALSE(rates(dense_shape(), card(936), {}).decode.parameters_assumed);
+  machine unknown = card(936);
+  unknown.devices.front().backend = backend::other;
+  unknown.devices.front().device_class = device_class::other;
+  CHECK(rates(dense_shape(), unknown, {}).decode.parameters_assumed);
+}
+
+TEST_CASE("a class without measurements has a wider interval than the best known one") {
+  const auto width = [](const rate_estimate& rate) { return number(rate.rate) / number(rate.low); };
+  machine unknown = card(936);
+  unknown.devices.front().backend = backend::sycl;
+  unknown.devices.front().device_class = device_class::intel_igpu;
+  CHECK(width(rates(dense_shape(), unknown, {}).decode) > width(rates(dense_shape(), card(936), {}).decode));
+}
+
+TEST_CASE("an old build of llama.cpp is told apart from a current one") {
+  const architecture model = make_architecture(dense_shape());
+  const weights_by_type sizes = weights(model, find_quantization("Q4_K_M"));
+  workload work;
+  work.context = 4096;
+  work.prompt_tokens = 512;
+  engine runtime = make_engine(engine_kind::llama_cpp, work);
+  const rate_estimate now = estimate_prefill(model, sizes, card(936), runtime, work);
+  runtime.llama_cpp.build = 2800;
+  CHECK(estimate_prefill(model, sizes, card(936), runtime, work).rate < now.rate);
+}
+
+TEST_CASE("scores that go through memory slow a deep prefill more than a shallow one") {
+  const architecture model = make_architecture(dense_shape());
+  const weights_by_type sizes = weights(model, find_quantization("Q4_K_M"));
+  const auto ratio = [&](std::int64_t depth) {
+    workload work;
+    work.context = 131072;
+    work.prompt_tokens = 512;
+    work.depth = depth;
+    engine runtime = make_engine(engine_kind::llama_cpp, work);
+    const double with = number(estimate_prefill(model, sizes, card(936), runtime, work).rate);
+    runtime.llama_cpp.flash_attention = false;
+    return number(estimate_prefill(model, sizes, card(936), runtime, work).rate) / with;
+  };
+  CHECK(ratio(65536) < ratio(0));
+  CHECK(ratio(65536) < 1.0);
 }

@@ -72,9 +72,8 @@ struct claim {
 struct machine_entry {
   sizer::machine machine;
   std::vector<std::string> aliases;
-  std::vector<device_details> devices;                  ///< of machine.devices, in the same order
-  std::optional<memory_details> host_memory;            ///< of machine.host_memory
-  std::vector<std::optional<std::int32_t>> max_linked;  ///< of machine.links: how many devices the link joins at most
+  std::vector<device_details> devices;        ///< of machine.devices, in the same order
+  std::optional<memory_details> host_memory;  ///< of machine.host_memory
   std::vector<claim> claims;
   friend bool operator==(const machine_entry&, const machine_entry&) = default;
 };

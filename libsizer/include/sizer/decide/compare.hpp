@@ -40,11 +40,9 @@ struct comparison_row {
     const machine& candidate = *machines[i];
     const engine runtime = engine_for(candidate);
     if (candidate.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
-    const device& target = candidate.devices.front();
-    const speed_parameters parameters = speed_parameters_of(target, runtime, model);
     comparison_row row;
     row.machine = i;
-    row.estimate = estimate(model, weights, candidate, work, runtime, parameters);
+    row.estimate = estimate(model, weights, candidate, work, runtime);
     row.estimate.decode = row.estimate.decode_behind_prompt;
     row.estimate.tpot = row.estimate.decode.time;
     row.request_time = row.estimate.ttft + row.estimate.tpot * static_cast<double>(work.output_tokens);

@@ -28,12 +28,17 @@ enum class engine_kind { llama_cpp, ollama, lm_studio, vllm, mlx };
   return "llama.cpp";
 }
 
+/// Engines that serve the same weights with pages like vLLM's and have schedulers and kernels of their own.
+enum class serving_engine { vllm, tensorrt_llm, deepspeed, sglang };
+
 /// vLLM's engine arguments (its documentation, 2026).
 struct vllm_options {
   std::int64_t block_size = 16;                ///< tokens of one KV page
   double gpu_memory_utilization = 0.9;         ///< share of device memory that vLLM takes for everything
   std::int64_t max_num_batched_tokens = 8192;  ///< tokens of one scheduler step
   std::int64_t max_num_seqs = 256;             ///< sequences of one scheduler step
+  std::int64_t release_year = 0;               ///< of the engine, for speed; 0: as of 2026
+  serving_engine program = serving_engine::vllm;
   friend bool operator==(const vllm_options&, const vllm_options&) = default;
 };
 

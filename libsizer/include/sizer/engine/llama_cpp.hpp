@@ -24,6 +24,18 @@ enum class llama_cpp_graph {
   before_2025_06  ///< 2023 to mid 2025, and ik_llama.cpp, which branched off then
 };
 
+/// Programs that share llama.cpp's memory rules and have kernels of their own.
+enum class llama_cpp_fork {
+  none,
+  ik_llama_cpp  ///< github.com/ikawrakow/ik_llama.cpp
+};
+
+/// How layers are spread over several devices (`--split-mode`).
+enum class split_mode {
+  layer,  ///< each device has some layers; they take turns
+  row     ///< each device has a part of every matrix; the only way before 2024
+};
+
 struct llama_cpp_options {
   std::int64_t n_ctx = 4096;       ///< tokens requested for all slots together
   std::int64_t n_batch = 2048;     ///< logical batch (tokens)
@@ -42,6 +54,9 @@ struct llama_cpp_options {
   bool offload_kqv = true;         ///< KV cache lives with its layer's device
   sizer::latent_cache latent_cache = sizer::latent_cache::keys_only;
   llama_cpp_graph graph = llama_cpp_graph::current;
+  std::int64_t build = 0;  ///< number of the build (b4567 is 4567), for speed; 0: as of 2026-08
+  llama_cpp_fork fork = llama_cpp_fork::none;
+  sizer::split_mode split_mode = sizer::split_mode::layer;
 
   friend bool operator==(const llama_cpp_options&, const llama_cpp_options&) = default;
 };

@@ -60,6 +60,7 @@ struct memory_pool {
 /// Dense arithmetic rates of one device (no structured sparsity).
 struct compute_rates {
   std::optional<sourced<flop_per_second>> fp32, fp16, bf16, fp8, int8, fp4;
+  std::optional<sourced<flop_per_second>> bf16_measured;  ///< the best dense BF16 product that somebody measured
   friend bool operator==(const compute_rates&, const compute_rates&) = default;
 };
 
@@ -96,6 +97,19 @@ struct measured_rates {
   friend bool operator==(const measured_rates&, const measured_rates&) = default;
 };
 
+/// How runs of this very machine differ from what its class says: logarithms that are added to factors of the speed
+/// model, and the 80 % intervals around the answers. Made by calibrate_machine (speed/machine_fit.hpp).
+struct machine_calibration {
+  double weights = 0, arithmetic = 0, cache = 0, attention = 0, latency = 0, batch = 0;  ///< decode
+  double matrices = 0, prefill_attention = 0, prefill_traffic = 0;                       ///< prefill
+  double decode_low = 0, decode_high = 0;  ///< factors of the point; 0: those of the class
+  double prefill_low = 0, prefill_high = 0;
+  std::int32_t n_decode_rows = 0, n_prefill_rows = 0;
+  std::string engine;  ///< of the runs
+  std::string note;    ///< what was measured, when
+  friend bool operator==(const machine_calibration&, const machine_calibration&) = default;
+};
+
 struct device {
   std::string name;
   std::int32_t count = 1;  ///< identical devices
@@ -104,7 +118,8 @@ struct device {
   memory_pool memory;  ///< of one device
   compute_rates compute;
   std::optional<sourced<watts>> tdp;
-  std::vector<measured_rates> measured;  ///< by rising number of threads; empty: nobody measured this device
+  std::vector<measured_rates> measured;            ///< by rising number of threads; empty: nobody measured this device
+  std::optional<machine_calibration> calibration;  ///< from runs of this machine
   friend bool operator==(const device&, const device&) = default;
 };
 
@@ -116,6 +131,7 @@ struct link {
   std::string name;
   sourced<bytes_per_second> bandwidth;
   std::optional<sourced<seconds>> latency;
+  std::optional<std::int32_t> max_linked;  ///< devices that it joins at most; empty: all
   friend bool operator==(const link&, const link&) = default;
 };
 

@@ -67,6 +67,7 @@ inline void require_option(const char* name, std::int64_t got, std::int64_t low,
   detail::require_option("n_outputs_max", options.n_outputs_max, 0, most);
   detail::require_option("n_rs_seq", options.n_rs_seq, 0, 1024);
   detail::require_option("n_threads", options.n_threads, 0, 65536);
+  detail::require_option("build", options.build, 0, 1'000'000);
   detail::require_option("n_gpu_layers", options.n_gpu_layers, -1, 1'000'000);
   detail::require_option("n_cpu_moe", options.n_cpu_moe, 0, 1'000'000);
 

@@ -20,6 +20,7 @@ inline namespace v0 {
   detail::require_option("block_size", options.block_size, 1, 4096);
   detail::require_option("max_num_batched_tokens", options.max_num_batched_tokens, 1, 1'048'576);
   detail::require_option("max_num_seqs", options.max_num_seqs, 1, 65'536);
+  if (options.release_year != 0) detail::require_option("release_year", options.release_year, 2023, 2100);
   if (!(options.gpu_memory_utilization > 0.0 && options.gpu_memory_utilization <= 1.0)) {
     throw value_error{"gpu_memory_utilization", std::to_string(options.gpu_memory_utilization), "above 0, at most 1"};
   }

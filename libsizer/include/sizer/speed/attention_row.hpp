@@ -13,9 +13,9 @@
 #include <sizer/hardware/machine.hpp>
 #include <sizer/model/architecture.hpp>
 #include <sizer/model/ggml_type.hpp>
+#include <sizer/speed/decode_work.hpp>
 #include <sizer/speed/device_rates.hpp>
 #include <sizer/speed/engine_efficiency.hpp>
-#include <sizer/speed/work.hpp>
 #include <sizer/units.hpp>
 
 namespace sizer {

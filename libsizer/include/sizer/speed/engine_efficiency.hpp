@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include <sizer/speed/work.hpp>
+#include <sizer/speed/weight_format.hpp>
 
 namespace sizer {
 inline namespace v0 {

@@ -1,10 +1,10 @@
 #pragma once
 /// @file
-/// Speed parameters of a device whose kernels were measured on the very machine, in place of those of its class.
+/// Decode on a device whose kernels were measured on the very machine.
 ///
 /// CPU:  every number format at the rate of its own kernel x the engine's share of that rate (engine_efficiency.hpp),
 ///       attention at the time of the loop without tiles likewise, layers by the time that the threads need to meet.
-/// GPU:  the class's parameters, with no rate above what the kernels of the same device reach.
+/// GPU:  reading at the measured bandwidth, no format faster than its kernel, and the rest by the class.
 
 #include <algorithm>
 #include <array>
@@ -21,10 +21,11 @@
 #include <sizer/model/architecture.hpp>
 #include <sizer/model/ggml_type.hpp>
 #include <sizer/speed/attention_row.hpp>
+#include <sizer/speed/decode_work.hpp>
 #include <sizer/speed/device_rates.hpp>
 #include <sizer/speed/engine_efficiency.hpp>
-#include <sizer/speed/parameters.hpp>
-#include <sizer/speed/work.hpp>
+#include <sizer/speed/share.hpp>
+#include <sizer/speed/weight_format.hpp>
 #include <sizer/units.hpp>
 
 namespace sizer {
@@ -90,56 +91,51 @@ inline bool uses_shares(const measured_rates& measured, const engine& runtime) n
   return runtime.is_llama_cpp() && measured.read && !measured.weights.empty();
 }
 
-inline void use_measured_cores(speed_parameters& p, const device& target, const measured_rates& measured,
-                               const engine& runtime, const architecture& model) {
-  const engine_efficiency& share = llama_cpp_efficiency;
-  const double reachable = number(rates_of(target, measured.threads).reachable);
-  for (std::size_t f = 0; f < n_weight_formats; ++f) {
-    const double rate = kernel_rate(measured, static_cast<weight_format>(f)) * share.weights[f];
-    p.weight_excess[f] = rate > 0.0 ? reachable / rate - 1.0 : p.weight_excess[f];
-    p.weight_arithmetic[f] = 0.0;
-  }
-  p.kv_excess = 0.0;
-  if (const std::optional<seconds> row = engine_row_time(measured, reachable, runtime, model)) {
-    p.attention = 0.0;
-    p.attention_row = *row;
-  }
-  const double meeting = measured.barrier && measured.threads > 1 ? number(measured.barrier->value) : 0.0;
-  p.layer = make_seconds(share.layer + share.barriers * meeting);
-  const bool fitted = measured.vector_halves == fitted_vector_halves;
-  p.decode_low = fitted ? share.low : other_build_low;
-  p.decode_high = fitted ? share.high : other_build_high;
-  p.n_decode_rows = share.n_rows;
-  p.n_devices = 1;
+/// What the threads of a processor reached, where the engine's shares of it are known; else null.
+inline const measured_rates* measured_cores(const device& target, const engine& runtime) noexcept {
+  if (target.backend != backend::cpu) return nullptr;
+  const measured_rates* const measured = measured_with(target, cpu_threads(runtime));
+  return measured != nullptr && uses_shares(*measured, runtime) ? measured : nullptr;
 }
 
-inline void use_measured_card(speed_parameters& p, const device& target, const measured_rates& measured) {
-  if (!measured.read) return;
-  const double spec = number(rates_of(target).reachable);
-  const double read = number(measured.read->value);
+/// Weights, cache and layers of a decode step on measured cores. Nothing in them is fitted but the engine's shares.
+inline void add_measured_shares(speed_shares& shares, const decode_work& work, const device& target,
+                                const measured_rates& measured, const engine& runtime, const architecture& model) {
+  const engine_efficiency& share = llama_cpp_efficiency;
+  const double reachable = number(rates_of(target, measured.threads).reachable);
+  const auto add = [&](std::string_view name, bound_kind bound, speed_part part, double amount) {
+    shares.push_back({name, bound, part, share_kind::scale, share_overlap::none, amount, {}});
+  };
   for (std::size_t f = 0; f < n_weight_formats; ++f) {
-    const double rate = kernel_rate(measured, static_cast<weight_format>(f));
-    p.weight_excess[f] = std::max(p.weight_excess[f], spec / (rate > 0.0 ? rate : read) - 1.0);
+    const double rate = kernel_rate(measured, static_cast<weight_format>(f)) * share.weights[f];
+    const double bytes_read = number(work.matrices[f]) + number(work.experts[f]);
+    add("weights", bound_kind::memory, speed_part::weights,
+        bytes_read / (rate > 0.0 ? std::min(rate, reachable) : reachable));
   }
-  p.kv_excess = std::max(p.kv_excess, spec / read - 1.0);
+  add("kv cache", bound_kind::memory, speed_part::cache,
+      (number(work.kv_cache) + number(work.latent_cache)) / reachable);
+  if (const std::optional<seconds> row = engine_row_time(measured, reachable, runtime, model)) {
+    add("attention", bound_kind::compute, speed_part::attention, work.attention_rows * number(*row));
+  }
+  const double meeting = measured.barrier && measured.threads > 1 ? number(measured.barrier->value) : 0.0;
+  add("layers", bound_kind::latency, speed_part::latency, work.layers * (share.layer + share.barriers * meeting));
+}
+
+/// The interval around decode on measured cores: as wide as another build of the engine was off, where the processor is
+/// not like the one that the shares were fitted on.
+inline interval measured_interval(const measured_rates& measured) noexcept {
+  if (measured.vector_halves == fitted_vector_halves) return {llama_cpp_efficiency.low, llama_cpp_efficiency.high};
+  return {other_build_low, other_build_high};
+}
+
+/// Bytes of a format that the kernels of a measured card work through in a second; 0: not measured.
+inline double card_rate(const device& target, weight_format format) noexcept {
+  if (target.backend == backend::cpu) return 0.0;
+  const measured_rates* const measured = measured_with(target, 0);
+  return measured != nullptr ? kernel_rate(*measured, format) : 0.0;
 }
 
 }  // namespace detail
-
-/// The parameters of a device under an engine: by its own measurements where there are some, else the library's fit of
-/// its class.
-[[nodiscard]] inline speed_parameters speed_parameters_of(const device& target, const engine& runtime,
-                                                          const architecture& model) {
-  speed_parameters p = default_speed_parameters(target.backend, target.device_class, runtime.kind);
-  const measured_rates* const measured = measured_with(target, cpu_threads(runtime));
-  if (measured == nullptr) return p;
-  if (target.backend == backend::cpu) {
-    if (detail::uses_shares(*measured, runtime)) detail::use_measured_cores(p, target, *measured, runtime, model);
-  } else {
-    detail::use_measured_card(p, target, *measured);
-  }
-  return p;
-}
 
 /// A measurement that an estimate rests on.
 struct used_measurement {

@@ -19,8 +19,7 @@
 #include <sizer/memory/weights.hpp>
 #include <sizer/model/architecture.hpp>
 #include <sizer/speed/decode.hpp>
-#include <sizer/speed/measured_parameters.hpp>
-#include <sizer/speed/parameters.hpp>
+#include <sizer/speed/level.hpp>
 #include <sizer/speed/prefill.hpp>
 #include <sizer/speed/rate.hpp>
 #include <sizer/workload.hpp>
@@ -148,20 +147,19 @@ namespace detail {
 /// Decode as the engine places the model: on the device, or shared with the host.
 [[nodiscard]] inline rate_estimate placed_decode(const architecture& model, const weights_by_type& weights,
                                                  const machine& where, const engine& runtime, const workload& work,
-                                                 const speed_parameters& parameters) {
-  rate_estimate on_device = estimate_decode(model, weights, where, runtime, work, parameters);
+                                                 level_table table = fitted_levels) {
+  rate_estimate on_device = estimate_decode(model, weights, where, runtime, work, table);
   const double share = where.devices.front().backend == backend::cpu ? 0.0 : host_share(model, weights, runtime);
   if (share <= 0.0) return on_device;
   const machine host = host_of(where);
-  const speed_parameters cores = speed_parameters_of(host.devices.front(), runtime, model);
-  return detail::split_over(std::move(on_device), estimate_decode(model, weights, host, runtime, work, cores), share);
+  return detail::split_over(std::move(on_device), estimate_decode(model, weights, host, runtime, work, table), share);
 }
 
 /// Prefill as the engine places the model.
 [[nodiscard]] inline rate_estimate placed_prefill(const architecture& model, const weights_by_type& weights,
                                                   const machine& where, const engine& runtime, const workload& work,
-                                                  const speed_parameters& parameters) {
-  rate_estimate on_device = estimate_prefill(model, weights, where, runtime, work, parameters);
+                                                  level_table table = fitted_levels) {
+  rate_estimate on_device = estimate_prefill(model, weights, where, runtime, work, table);
   const double share = where.devices.front().backend == backend::cpu ? 0.0 : host_share(model, weights, runtime);
   if (share <= 0.0 || work.prompt_tokens == 0) return on_device;
   const auto prompt = static_cast<double>(work.prompt_tokens);
@@ -177,9 +175,8 @@ namespace detail {
   if (bus > on_device.time) streamed.bound = bound_kind::link;
 
   const machine host = host_of(where);
-  const speed_parameters cores = speed_parameters_of(host.devices.front(), runtime, model);
   rate_estimate shared =
-      detail::split_over(std::move(on_device), estimate_prefill(model, weights, host, runtime, work, cores), share);
+      detail::split_over(std::move(on_device), estimate_prefill(model, weights, host, runtime, work, table), share);
   return streamed.rate > shared.rate ? streamed : shared;
 }
 
