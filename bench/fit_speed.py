@@ -143,7 +143,6 @@ class Residuals:
         without = own.copy()
         without[:, UNMEASURED] = [len(devices[row.device_class]) == 1 for row in fit.rows]
         self.features = {"device": without, "model": own, "group": own}
-        self.named = np.array([sr.is_named(row) for row in fit.rows])
         self.weights = np.array(fit.weights) ** 2
 
     def residuals(self, fold: str) -> np.ndarray:
@@ -153,11 +152,10 @@ class Residuals:
     def _scale(self, used: np.ndarray) -> Scale:
         """Rows held out by device and by model stand for machines and for models that are new."""
         folds = ("device", "model")
-        use = used & self.named
         return Scale(
-            np.concatenate([self.features[fold][use] for fold in folds]),
-            np.concatenate([self.residuals(fold)[use] for fold in folds]),
-            np.concatenate([self.weights[use]] * len(folds)),
+            np.concatenate([self.features[fold][used] for fold in folds]),
+            np.concatenate([self.residuals(fold)[used] for fold in folds]),
+            np.concatenate([self.weights[used]] * len(folds)),
             COVERAGE[self.fit.decode],
         )
 

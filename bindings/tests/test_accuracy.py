@@ -419,3 +419,10 @@ def test_the_command_draws(run: Call, tmp_path: Path) -> None:
 def test_the_command_refuses_what_makes_no_sense(arguments: tuple[str, ...], code: int, said: str, run: Call) -> None:
     answer = run("accuracy", *arguments)
     assert answer.code == code and said in answer.err and answer.out == ""
+
+
+def test_a_row_above_its_ceiling_is_suspect() -> None:
+    report = sizer.accuracy([row(tokens_per_s=1200.0), row(id="y")])
+    assert report.rows[0].suspect == ("faster than its ceiling",)
+    assert report.rows[1].suspect == ()
+    assert report.summary.suspect == 1

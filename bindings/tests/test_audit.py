@@ -467,3 +467,16 @@ def test_the_page_tells_of_every_claim(mission: sizer.Audit) -> None:
     assert page.isascii()
     for one in mission:
         assert page.count(f"- **{one.id} ") == 1, one.id
+
+
+def test_at_least_and_at_most_reach_as_far_as_what_is_expected() -> None:
+    asked = {"hardware": "rtx-3090", "model": "llama-3.1-8b", "quant": "Q4_K_M", "quantity": "decode_tokens_per_s"}
+    expected = sizer.estimate("llama-3.1-8b", "rtx-3090", context=4096).decode
+
+    def verdict(**ends: float) -> str:
+        return sizer.audit([{"id": "a", "unit": "token/s", **asked, **ends}]).claims[0].verdict
+
+    assert verdict(low=0.5 * expected.tokens_per_s) == "plausible"
+    assert verdict(low=1.1 * expected.ceiling_tokens_per_s) == "impossible"
+    assert verdict(high=2 * expected.ceiling_tokens_per_s) == "plausible"
+    assert verdict(high=0.3 * expected.tokens_per_s) == "pessimistic"

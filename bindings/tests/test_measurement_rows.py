@@ -105,7 +105,7 @@ def test_a_required_column_is_named_when_it_is_missing(tmp_path: Path, missing: 
         ("tokens_per_s", "0"),
         ("tokens_per_s", "-3"),
         ("tokens_per_s", ""),
-        ("test", "tg128"),
+        ("test", "tok128"),
         ("device", " "),
         ("model", ""),
         ("batch", "0"),
@@ -370,3 +370,15 @@ def test_published_rows_mean_what_the_table_says(published: list[tuple[dict[str,
             list(one.flags),
         ), line["id"]
         assert line["build"] == ("" if one.build_number is None else str(one.build_number)), line["id"]
+
+
+def test_tables_of_other_programs_are_read_as_they_are(tmp_path: Path) -> None:
+    text = "device,model,test,tokens_per_s,context_depth,params_b\nd,m,TG128,1,4096.0,nan\n"
+    (one,) = read_rows(table(tmp_path, text))
+    assert (one.test, one.notes, one.context_depth, one.params_b) == ("tg", "tg128", 4096, None)
+
+
+def test_a_count_in_the_name_of_a_card_counts() -> None:
+    two = resolve(row(device="2x NVIDIA RTX 3090 24GB", model="llama 70B", params_b=70.55, quant="Q4_K_M"))
+    assert two.hardware is not None
+    assert two.hardware.device_count == 2

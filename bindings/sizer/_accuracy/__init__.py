@@ -31,7 +31,10 @@ __all__ = [
 #: What the fitted rows can be held out by.
 HELD_OUT = ("device", "model", "group")
 #: Reasons that keep a row from a fit but say nothing against it.
-_NOT_SUSPECT = ("device built from its relatives", "model's shape made up", "weight format without a recipe")
+_NOT_SUSPECT = (
+    *("device built from its relatives", "model's shape made up", "weight format without a recipe"),
+    "engine not stated",
+)
 
 #: What a row may raise whose figures lie beyond what the library takes.
 _REFUSED: tuple[type[Exception], ...] = (SizerError, ArithmeticError)
@@ -46,8 +49,12 @@ def _data(name: str) -> str:
         raise SizerError(f"the package lacks its file measurements/{name} ({error})") from None
 
 
-def _suspect(row: ResolvedRow) -> tuple[str, ...]:
-    return tuple(reason for reason in row.reasons if reason not in _NOT_SUSPECT)
+def _suspect(row: ResolvedRow, measured: float, ceiling: float) -> tuple[str, ...]:
+    reasons = [reason for reason in row.reasons if reason not in _NOT_SUSPECT]
+    # Sequences of a batch may share experts; one alone beats its ceiling only by a misprint, or by speculation.
+    if row.batch == 1 and measured > ceiling * 1.001:
+        reasons.append("faster than its ceiling")
+    return tuple(reasons)
 
 
 def _answered(row: ResolvedRow) -> AccuracyRow:
@@ -81,7 +88,7 @@ def _answered(row: ResolvedRow) -> AccuracyRow:
         ceiling_tokens_per_s=answer["ceiling_tokens_per_s"],
         error=predicted / measured - 1,
         by_bandwidth_tokens_per_s=bandwidth / answer["weights_bytes"] if printed.test == "tg" else None,
-        suspect=_suspect(row),
+        suspect=_suspect(row, measured, answer["ceiling_tokens_per_s"]),
         mapped=row.how if "device-built" in row.flags or "model-shaped" in row.flags else (),
     )
 

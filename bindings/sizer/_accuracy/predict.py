@@ -33,8 +33,8 @@ def _linked(hardware: Hardware, row: ResolvedRow) -> Hardware:
     """The machine with the link that the row names, where it has several devices."""
     if hardware.device_count == 1:
         return hardware
-    notes = f"{row.row.notes} ; {row.row.backend}"
-    if re.search(r"\bRPC\b", notes):
+    notes = f"{row.row.notes} ; {row.row.backend} ; {row.row.engine}"
+    if re.search(r"\bRPC\b", notes, re.IGNORECASE):
         own = _link("machines", "network (RPC)", 5.0)
     elif re.search(r"PCIe, no NVLink|patched P2P", notes):
         own = _link("devices", "PCIe peer-to-peer", 15.75 if "PCIe3" in notes else 31.5)

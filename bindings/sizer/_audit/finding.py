@@ -47,6 +47,13 @@ def judge(low: float, high: float, known: Limits, *, more: bool, tolerance: floa
     return _core.judge_amount(low, high, known.low, known.high, known.limit, more, tolerance)
 
 
+def opened(claim: Claim, low: float, high: float, known: Limits) -> tuple[float, float]:
+    """The ends of a claimed speed; "at least" and "at most" are true of all that is expected on their side."""
+    if claim.low is None:
+        return min(low, known.low), min(high, known.high)
+    return low, max(high, known.high) if claim.high is None else high
+
+
 def nothing(unit: str) -> Computed:
     """Nothing could be computed."""
     return Computed(low=None, high=None, unit=unit)

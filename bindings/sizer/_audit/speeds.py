@@ -6,7 +6,7 @@ from .. import formatting as f
 from .._estimate import compare, estimate
 from .._results import Candidate, Estimate
 from .amounts import claimed, ends, factor, span, times
-from .finding import Finding, Limits, joined, judge, nothing, sentence, unverifiable
+from .finding import Finding, Limits, joined, judge, nothing, opened, sentence, unverifiable
 from .names import Machines, Models, UnresolvedError, machines, models, quants
 from .predict import Case, Prediction, arithmetic_of, cases, context_of, predicted
 from .readings import of_speed
@@ -67,6 +67,7 @@ def decode(claim: Claim) -> Finding:
         held = of_speed(claim, best, low, high, IMPOSSIBLE)
         return Finding(IMPOSSIBLE, text, limit, held, _sources(best))
     known = joined((one.limits for one in found), more=True)
+    low, high = opened(claim, low, high, known)
     verdict = judge(low, high, known, more=True)
     several = len(found) > 1
     shown = _chosen(found, low, high) if several else found[0]
@@ -156,6 +157,7 @@ def prefill(claim: Claim) -> Finding:
         return _nowhere(claim, group, low, high, "prefill")
     where = machines(claim.hardware)
     known, text = _prefill_limits(claim, group, where)
+    low, high = opened(claim, low, high, known)
     verdict = judge(low, high, known, more=True)
     computed = Computed(low=known.low, high=known.high, unit="token/s", limit=known.limit)
     text = sentence(*_notes(where, group), text, f"Claimed: {claimed(claim)}.")

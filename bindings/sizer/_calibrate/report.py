@@ -7,6 +7,8 @@ from .result import Calibrated
 
 _TESTS = {"tg": "decode", "pp": "prefill"}
 #: Rows that are listed; more would hide the rest.
+#: Median error after a fit from which on the rows are not explained by it.
+_UNEXPLAINED = 0.15
 _MOST_ROWS = 40
 
 
@@ -79,4 +81,10 @@ def blocks(found: Calibrated) -> list[Block]:
         Heading("What moved"),
         Items([one.sentence for one in found.offsets] or ["nothing: the rows say too little of any part"]),
     ]
+    missed = [one for one in found.errors if one.after > _UNEXPLAINED]
+    for one in missed:
+        told = (
+            f"Half of the rows of {_TESTS[one.test]} are still {_percent(one.after)} % off or more: they"
+        )
+        shown.append(Text(f"{told} contradict each other, or differ from the class in what no part stands for.", "bad"))
     return [*shown, *_rows(found), *left_out(found)]

@@ -10,6 +10,7 @@ from .._hardware import Hardware
 from .._model import Model
 from .._records import Row
 from .device_entries import DeviceMatch
+from .device_name import parse
 from .devices import find_device
 from .engines import Software, build_at, find_software
 from .formats import FormatMatch, find_format
@@ -173,6 +174,9 @@ def _machine(match: DeviceMatch, row: MeasuredRow, software: Software) -> Hardwa
 
 def _devices(hardware: Hardware, row: MeasuredRow) -> int:
     """The devices that a count means: of cards with several dies the dies, unless the weights need the cards."""
+    named = parse(row.device)
+    if row.device_count == 1 and named.count > 1 and not named.cpu and hardware.device_count == 1:
+        return named.count  # "2x RTX 3090"
     dies = hardware.device_count
     held = hardware.usable_bytes / _GIB * row.device_count
     return row.device_count * dies if dies > 1 and (row.file_size_gib or 0.0) > held else row.device_count

@@ -110,6 +110,7 @@ def checked_row(values: Mapping[str, str], file: str, where: str, id: str) -> Me
         return DataError(file, f"{where}, column {column}", f"got {got}, expected {expected}")
 
     given: dict[str, object] = {"id": id}
+    length = ""
     for column in COLUMNS:
         text = (values.get(column) or "").strip()
         if "\0" in text:
@@ -135,11 +136,15 @@ def checked_row(values: Mapping[str, str], file: str, where: str, id: str) -> Me
                 least = "of at least 0" if column == "stddev" else "above 0"
                 raise wrong(column, _shown(text), f"a finite number {least}") from None
         elif column == "test":
-            if text.lower() not in TESTS:
+            test = text.lower()
+            if test.rstrip("0123456789") not in TESTS:
                 raise wrong(column, _shown(text), " or ".join(f"'{name}'" for name in TESTS))
-            given[column] = text.lower()
+            given[column] = test[:2]
+            length = test if len(test) > 2 else ""  # llama-bench's "tg128"
         else:
             given[column] = text
+    if length:
+        given["notes"] = f"{length}; {given.get('notes', '')}".removesuffix("; ")
     return MeasuredRow.build(given)
 
 

@@ -70,9 +70,9 @@ TEST_CASE("what a calibration does not state is that of the class") {
 }
 
 TEST_CASE("wrong values of a calibration are an error with their place") {
-  CHECK(contains(fault(R"({"latency": 4.5})"),
-                 "/devices/0/calibration/latency: got 4.5, expected a number from -4 to 4"));
-  CHECK(contains(fault(R"({"weights": -5})"), "/devices/0/calibration/weights: got -5"));
+  CHECK(contains(fault(R"({"latency": 8.5})"),
+                 "/devices/0/calibration/latency: got 8.5, expected a number from -8 to 8"));
+  CHECK(contains(fault(R"({"weights": -9})"), "/devices/0/calibration/weights: got -9"));
   CHECK(contains(fault(R"({"matrices": "fast"})"), "/devices/0/calibration/matrices: got"));
   CHECK(contains(fault(R"({"cache": null})"), "/devices/0/calibration/cache: got"));
   CHECK(contains(fault(R"({"decode_low": 0})"), "/devices/0/calibration/decode_low: got 0, expected a number above 0"));

@@ -22,8 +22,8 @@ enum class generation : std::uint8_t {
   ampere,
   ada,
   hopper,
-  blackwell,  ///< with discrete memory
-  gb10,       ///< Blackwell on unified memory
+  blackwell,
+  gb10,  ///< Blackwell of the DGX Spark and its kin
   apple_m1,
   apple_m2,
   apple_m3,

@@ -30,7 +30,8 @@ enum class other_matrices : std::uint8_t {
 };
 
 /// What a file of that size holds when its mix is no recipe (unsloth's UD files, private types): the amounts by type
-/// that decode and prefill read. Dense models are scaled as a whole.
+/// that decode and prefill read, `total` and `active`; parts, layers and counts stay those of the recipe. Dense models
+/// are scaled as a whole.
 /// @param nearest  the recipe that the mix resembles
 /// @param file     bytes of the file (its header of some megabytes is neglected)
 /// @throws value_error for a size that is not positive
@@ -57,6 +58,16 @@ enum class other_matrices : std::uint8_t {
   detail::scale(base.read_packed, whole_factor);
   detail::scale(base.routed_packed, routed_factor);
   detail::scale(base.output_head, whole_factor);
+  double active = real(base.row).value() * whole_factor + real(base.read_packed).value();
+  for (const bytes& amount : base.read_by_type) active += real(amount).value();
+  if (model.shape.experts) {
+    const double used = static_cast<double>(model.shape.experts->n_experts_per_token) / model.shape.experts->n_experts;
+    double experts = real(base.routed_packed).value();
+    for (const bytes& amount : base.routed_by_type) experts += real(amount).value();
+    active += used * experts;
+  }
+  base.active = make_bytes(static_cast<std::int64_t>(active));
+  base.total = file;
   return base;
 }
 

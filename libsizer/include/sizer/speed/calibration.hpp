@@ -21,7 +21,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <Eigen/Cholesky>
@@ -145,6 +144,16 @@ class calibration {
     return x;
   }
 
+  /// What a fit makes small: the loss of the used rows and the pull of the priors.
+  [[nodiscard]] double cost_of(const level_values& x, std::span<const std::uint8_t> used) const {
+    double cost = prior_cost(x);
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      if (!takes_part(used, i)) continue;
+      cost += loss(residual(rows_[i], sums_of(rows_[i], x).time));
+    }
+    return cost;
+  }
+
  private:
   struct row {
     std::size_t first, last;  ///< its shares
@@ -224,15 +233,6 @@ class calibration {
       sum += pull * pull;
     }
     return sum;
-  }
-
-  [[nodiscard]] double cost_of(const level_values& x, std::span<const std::uint8_t> used) const {
-    double cost = prior_cost(x);
-    for (std::size_t i = 0; i < rows_.size(); ++i) {
-      if (!takes_part(used, i)) continue;
-      cost += loss(residual(rows_[i], sums_of(rows_[i], x).time));
-    }
-    return cost;
   }
 
   [[nodiscard]] normal_equations assemble(const level_values& x, std::span<const std::uint8_t> used) const {

@@ -13,7 +13,6 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <sizer/engine/engine.hpp>
@@ -62,9 +61,8 @@ inline constexpr double expert_tile = 8;
 /// Bytes/s at which logits come to the host; the fit multiplies it.
 inline constexpr double host_copy = 10e9;
 /// Nodes of the graph of a gated delta net that is not fused (llama.cpp issue 19504), and the time of one; the fit
-/// multiplies it. Fused since build 8250 (March 2026).
+/// multiplies it. Fused since fused_delta_net_build.
 inline constexpr double delta_net_nodes_seconds = 110 * 4e-6;
-inline constexpr std::int64_t fused_delta_net_build = 8250;
 
 /// The parts of a decode step that all terms are made from.
 struct decode_step {
@@ -148,12 +146,12 @@ inline void add_weight_shares(speed_shares& shares, const decode_step& step) {
     double read = step.read_time(work.matrices[f]) * passes + step.read_time(work.experts[f]);
     if (read <= 0.0) continue;
     const auto format = static_cast<weight_format>(f);
-    if (const double kernel = card_rate(step.where.devices.front(), format); kernel > 0.0) {
-      read *= std::max(1.0, number(step.rates.reachable) / kernel);
-    }
+    const double kernel = card_rate(step.where.devices.front(), format);
+    if (kernel > 0.0) read *= std::max(1.0, number(step.rates.reachable) / kernel);
     shares.push_back({"weights", bound_kind::memory, speed_part::weights, share_kind::excess,
                       share_overlap::weights_memory, read, excess});
-    if (format == weight_format::f32 || format == weight_format::packed) continue;
+    // The time of a measured kernel has the unpacking in it.
+    if (kernel > 0.0 || format == weight_format::f32 || format == weight_format::packed) continue;
     const double operations =
         decode_step::compute_time(work.matrix_products[f] + work.expert_products[f], step.rates.integer) / step.devices;
     shares.push_back({"unpacking weights", bound_kind::compute, speed_part::arithmetic, share_kind::scale,
@@ -177,17 +175,17 @@ inline void add_batch_shares(speed_shares& shares, const decode_step& step) {
     expert_column += work.expert_products[f];
   }
   if (batch <= most_vector_columns) {
-    add(bound_kind::compute, decode_step::compute_time(one_column, step.rates.integer) * (batch - 1.0),
+    add(bound_kind::compute, decode_step::compute_time(one_column, step.rates.integer) * (batch - 1.0) / step.devices,
         backend_levels(speed_factor::columns, c, 0.0, 1.0, 0.4));
   } else {
     const double columns = metal ? metal_tile * std::ceil(batch / metal_tile) : batch;
-    add(bound_kind::compute, number(one_column) * columns / number(step.rates.matrix),
+    add(bound_kind::compute, number(one_column) * columns / number(step.rates.matrix) / step.devices,
         backend_levels(speed_factor::dense_products, c, 0.7, 1.0, 0.5));
   }
   if (number(expert_column) > 0.0 && !(metal && batch < metal_tile)) {
     const double tile = metal ? metal_tile : expert_tile;
     const double columns = tile * std::max(1.0, work.tokens_per_expert / tile);
-    add(bound_kind::compute, number(expert_column) * columns / number(step.rates.matrix),
+    add(bound_kind::compute, number(expert_column) * columns / number(step.rates.matrix) / step.devices,
         backend_levels(speed_factor::routed_products, c, 0.0, 1.0, 0.5));
   }
   if (c.where == backend::cuda || c.where == backend::rocm) {  // CUDA graphs are for one token only
@@ -298,7 +296,9 @@ inline void add_context_shares(speed_shares& shares, const decode_step& step) {
                       decode_step::compute_time(amount, step.rates.vector) / step.devices, levels});
   };
   read(work.kv_cache, cache);
-  read(work.latent_cache, cache);
+  // The one row of latent attention lies on every device.
+  shares.push_back({"kv cache", bound_kind::memory, speed_part::cache, share_kind::excess, share_overlap::cache_memory,
+                    number(work.latent_cache) / number(step.rates.reachable), cache});
   compute(work.attention, attention);
   compute(work.latent_attention, latent);
 }
@@ -345,7 +345,7 @@ inline void add_context_shares(speed_shares& shares, const decode_step& step) {
   };
   latency(step.work.recurrent_layers,
           detail::backend_levels(speed_factor::recurrent_layer, c, std::log(20e-6), 1.0, 0.4));
-  if (typed && c.build < detail::fused_delta_net_build) {
+  if (typed && c.build < fused_delta_net_build) {
     level_list levels;
     levels.add(key_of(speed_factor::unfused_delta_net, level_scope::all), 0.7);
     latency(step.work.delta_net_layers * detail::delta_net_nodes_seconds, levels);
@@ -377,7 +377,7 @@ inline void add_context_shares(speed_shares& shares, const decode_step& step) {
                                 .devices = detail::device_count(target),
                                 .rare_formats = rare_share(weights),
                                 .latent = has_latent_attention(model)};
-  return rate_of(shares, table, calibration_of(target, runtime), run.batch, number(roof.step),
+  return rate_of(shares, table, calibration_of(target, runtime), run.batch, number(roof.step), roof.bound,
                  interval_of(asked, target, runtime), !is_measured(asked));
 }
 

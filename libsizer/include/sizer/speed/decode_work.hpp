@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 
 #include <sizer/memory/recurrent_state.hpp>
 #include <sizer/memory/weights.hpp>

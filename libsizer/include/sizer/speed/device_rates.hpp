@@ -21,7 +21,7 @@ struct device_rates {
   std::optional<flop_per_second> integer;  ///< rate at which quantised weights are unpacked; a CPU's FP32 rate
   flop_per_second matrix{};                ///< dense 16-bit rate with the sums that the fastest kernels use
   flop_per_second packed{};                ///< FP16 on the shaders, and what AMD's attention and Vulkan reach
-  flop_per_second peak{};  ///< largest known dense rate of 8 bits or more; the prefill ceiling is made with it
+  flop_per_second peak{};                  ///< largest known dense rate; the prefill ceiling is made with it
   bool matrix_assumed = false;
 };
 
@@ -46,10 +46,10 @@ inline constexpr double cpu_peak_over_assumed = 10.0;
 /// both.
 inline constexpr double cpu_peak_over_kernel = 1.1;
 
-/// Share of the spec bandwidth that reading reaches: medians of the read and copy tests in data/hardware, by maker and
-/// kind of memory (GDDR6X 0.93, GDDR6 0.90, GDDR7 0.94, HBM2 and HBM2e 0.91, HBM3e 0.84, LPDDR5X of GB10 0.85 and of
-/// Strix Halo 0.84, Apple 0.86, RDNA 0.85, MI210 to MI250X 0.81, MI355X 0.61); one measured device stands behind some
-/// of them.
+/// Share of the spec bandwidth that reading reaches, near the medians of the read and copy tests in data/hardware by
+/// maker and kind of memory (GDDR6X 0.93, GDDR6 0.90, GDDR7 0.94, HBM2 and HBM2e 0.91, HBM3e 0.84, LPDDR5X of GB10 0.85
+/// and of Strix Halo 0.84, Apple 0.86, RDNA 0.85, MI210 to MI250X 0.81, MI355X 0.61); one measured device stands behind
+/// some of them.
 inline double reached_share(const device& target) noexcept {
   const std::string& type = target.memory.type;
   switch (target.device_class) {
@@ -133,6 +133,7 @@ inline constexpr double fed_matrix_share = 0.87;
     const double peak = std::max(fastest, detail::cpu_peak_over_fp32 * number(rates.matrix));
     rates.peak = make_flop_per_second(detail::cpu_peak_over_kernel * peak);
     rates.packed = rates.matrix;
+    rates.integer = rates.matrix;
     return rates;
   }
   if (cpu) {
@@ -140,11 +141,11 @@ inline constexpr double fed_matrix_share = 0.87;
     const double reachable =
         target.memory.bandwidth_measured ? number(target.memory.bandwidth_measured->value) : share * spec;
     rates.reachable = make_bytes_per_second(std::min(reachable, spec));
-    if (compute.fp32) rates.integer = compute.fp32->value;
     const double matrix =
         compute.fp32 ? number(compute.fp32->value) : detail::cpu_flop_per_byte * number(rates.reachable);
     rates.matrix = make_flop_per_second(matrix);
     rates.packed = rates.matrix;
+    rates.integer = rates.matrix;
     rates.matrix_assumed = !compute.fp32.has_value();
     const double sheet =
         std::max({detail::cpu_peak_over_fp32 * value(compute.fp32), value(compute.bf16), value(compute.int8)});
@@ -175,8 +176,8 @@ inline constexpr double fed_matrix_share = 0.87;
   const double best = measured_matrix > 0.0 ? std::min(matrix, measured_matrix / detail::fed_matrix_share) : matrix;
   rates.matrix = make_flop_per_second(best);
   rates.packed = make_flop_per_second(fp32 > 0.0 ? std::min(2.0 * fp32, best) : best);
-  rates.peak =
-      make_flop_per_second(std::max({matrix, value(compute.fp16), value(compute.fp8), value(compute.int8), fp32}));
+  rates.peak = make_flop_per_second(
+      std::max({matrix, value(compute.fp16), value(compute.fp8), value(compute.int8), value(compute.fp4), fp32}));
   return rates;
 }
 

@@ -3,7 +3,6 @@
 /// The factors of the speed model, what is known of each without any measurement, and the levels that make one up.
 
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -31,7 +30,6 @@ enum class kernel_family : std::uint8_t { llama_cpp, server, mlx };
 
 /// Programs whose kernels or schedulers differ from those of their family.
 enum class engine_program : std::uint8_t { llama_cpp, ik_llama_cpp, mlx, vllm, tensorrt_llm, deepspeed, sglang };
-inline constexpr std::size_t n_engine_programs = 7;
 
 [[nodiscard]] constexpr engine_program program_of(const engine& runtime) noexcept {
   if (runtime.kind == engine_kind::mlx) return engine_program::mlx;
@@ -50,6 +48,9 @@ inline constexpr std::size_t n_engine_programs = 7;
 /// Links between devices, by how they move small messages.
 enum class link_technology : std::uint8_t { pcie_host, pcie_peer, nvlink, fabric, fabric_modules, ethernet, network };
 inline constexpr std::size_t n_link_technologies = 7;
+
+/// llama.cpp computes a gated delta net in one kernel since then (March 2026).
+inline constexpr std::int64_t fused_delta_net_build = 8250;
 
 /// What the factors depend on.
 struct speed_context {

@@ -14,7 +14,7 @@ inline namespace v0 {
 
 /// Name of a level as one number: the factor it belongs to, what it is common to, and which one of those.
 struct level_key {
-  std::uint8_t factor = 0;  ///< a speed_factor (speed/factors.hpp)
+  std::uint8_t factor = 0;  ///< a speed_factor (speed/factor.hpp)
   std::uint8_t scope = 0;   ///< a level_scope
   std::uint8_t first = 0;   ///< backend, format, engine ... as the scope says
   std::uint8_t second = 0;
@@ -38,7 +38,7 @@ struct level_part {
 /// Levels of one factor, in a list that needs no memory of its own.
 class level_list {
  public:
-  static constexpr std::size_t capacity = 14;
+  static constexpr std::size_t capacity = 16;
   /// @param width  0: the level is left out
   constexpr void add(const level_key& key, double width, double centre = 0.0, double coefficient = 1.0) noexcept {
     if (size_ == capacity || width <= 0.0) return;

@@ -17,8 +17,8 @@ namespace sizer {
 inline namespace v0 {
 namespace detail {
 
-/// Time of one sum over devices for a small message: the order of magnitude that NCCL and RCCL show on such links. The
-/// fit multiplies it.
+/// Time of one sum over devices for a small message: the order of magnitude that NCCL and RCCL show on such links. In
+/// decode the fit multiplies it.
 constexpr double all_reduce_seconds(link_technology kind) noexcept {
   constexpr std::array<double, n_link_technologies> times{60e-6, 25e-6, 20e-6, 20e-6, 60e-6, 20e-6, 100e-6};
   return times[static_cast<std::size_t>(kind)];

@@ -79,7 +79,9 @@ inline constexpr double ends_over_mean = 1.606;
 /// Refits at most; with more rows several are left out at a time.
 inline constexpr std::size_t most_folds = 50;
 /// The largest offset that a machine's file may hold, and the logarithm of the widest interval.
-inline constexpr double largest_machine_offset = 4.0;
+inline constexpr double largest_machine_offset = 8.0;
+/// Ends of an interval are no further from the point than this (logarithm).
+inline constexpr double widest_machine_interval = 4.0;
 
 inline double& offset_of(machine_calibration& own, speed_part part) noexcept {
   switch (part) {
@@ -91,8 +93,10 @@ inline double& offset_of(machine_calibration& own, speed_part part) noexcept {
     case speed_part::matrices: return own.matrices;
     case speed_part::prefill_attention: return own.prefill_attention;
     case speed_part::prefill_traffic: return own.prefill_traffic;
-    default: return own.weights;
+    case speed_part::fixed:  // no level is made for it
+    case speed_part::weights: break;
   }
+  return own.weights;
 }
 
 /// Adds each part's time in a row over the whole time that the class gives it.
@@ -155,7 +159,7 @@ class machine_problem {
       level_values raised = level_values::Zero(best.size());
       raised[excess] = weights_excess_width;
       raised = fit_.fit(used, raised, settled);
-      if (cost_of(raised, used) < cost_of(best, used)) best = raised;
+      if (fit_.cost_of(raised, used) < fit_.cost_of(best, used)) best = raised;
     }
     for (std::size_t part = 1; part < n_speed_parts; ++part) {
       if (levels_[part] < 0) continue;
@@ -211,23 +215,6 @@ class machine_problem {
   [[nodiscard]] double width_of(speed_part part) const noexcept {
     if (!excess_[static_cast<std::size_t>(part)]) return factor_width;
     return part == speed_part::weights ? weights_excess_width : cache_excess_width;
-  }
-
-  /// What a fit makes small (speed/calibration.hpp).
-  [[nodiscard]] double cost_of(const level_values& at, std::span<const std::uint8_t> used) const {
-    double cost = 0.0;
-    for (std::size_t part = 1; part < n_speed_parts; ++part) {
-      if (levels_[part] < 0) continue;
-      const double pull = at[levels_[part]] / width_of(static_cast<speed_part>(part));
-      cost += pull * pull;
-    }
-    for (std::size_t i = 0; i < merged_.size(); ++i) {
-      if (!used.empty() && used[i] == 0) continue;
-      const double off = (merged_[i].log_seconds - std::log(fit_.seconds_of(i, at))) / decode_tolerance;
-      const double r = off * merged_[i].weight;
-      cost += 2.0 * (std::sqrt(1.0 + r * r) - 1.0);
-    }
-    return cost;
   }
 
   /// What the levels say is a part of the amounts; what is left to find are the offsets.
@@ -304,8 +291,8 @@ inline interval machine_interval(std::span<const machine_row> rows, const machin
   }
   const double own = n / (n + class_series);
   const double half = own * ends_over_mean * size;
-  return {std::exp(std::clamp((1.0 - own) * low - half, -largest_machine_offset, -narrowest_interval)),
-          std::exp(std::clamp((1.0 - own) * high + half, narrowest_interval, largest_machine_offset))};
+  return {std::exp(std::clamp((1.0 - own) * low - half, -widest_machine_interval, -narrowest_interval)),
+          std::exp(std::clamp((1.0 - own) * high + half, narrowest_interval, widest_machine_interval))};
 }
 
 }  // namespace detail

@@ -7,7 +7,6 @@
 /// GPU:  reading at the measured bandwidth, no format faster than its kernel, and the rest by the class.
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -192,7 +191,7 @@ inline std::string time_text(double each, const std::string& note) {
                         " heads of " + std::to_string(row.head_dim) + ", group " + std::to_string(row.group),
                     detail::time_text(number(row.time.value), row.time.note)});
   }
-  if (measured->matrix.fp32) {
+  if (target.backend == backend::cpu && measured->matrix.fp32) {
     used.push_back(
         {"prefill", detail::rate_text(number(measured->matrix.fp32->value), "GFLOPS", measured->matrix.fp32->note)});
   }

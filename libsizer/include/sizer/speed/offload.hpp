@@ -103,8 +103,8 @@ inline namespace v0 {
   } else {
     constexpr double two_channels_of_ddr5_5600 = 89.6e9;  // 5600 MT/s x 8 bytes x 2
     cores.memory = where.devices.front().memory;
+    cores.memory.bandwidth_measured.reset();  // by the device, not by the cores
     if (!cores.memory.unified) {
-      cores.memory.bandwidth_measured.reset();
       cores.memory.bandwidth_spec = {make_bytes_per_second(two_channels_of_ddr5_5600), figure_kind::assumed, "",
                                      "the machine states no host memory; two channels of DDR5-5600"};
     }

@@ -8,7 +8,6 @@
 /// over the devices that work at the same time. Each term's factor is in speed/factor.hpp.
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +19,8 @@
 #include <sizer/hardware/machine.hpp>
 #include <sizer/memory/weights.hpp>
 #include <sizer/model/architecture.hpp>
+#include <sizer/model/ggml_type.hpp>
+#include <sizer/speed/decode_work.hpp>
 #include <sizer/speed/device_rates.hpp>
 #include <sizer/speed/factor.hpp>
 #include <sizer/speed/fitted_levels.hpp>
@@ -41,12 +42,11 @@ inline constexpr double pipeline_gain = 0.85;
 
 /// Builds of llama.cpp that changed a prefill path: quantised products on Turing and newer cards instead of unpacking
 /// (pull request 8075, June 2024), the same on RDNA 3 and 4 (late 2025), cooperative matrices of quantised products on
-/// Vulkan (pull request 18749), flash attention on RDNA 3 (early 2026), the fused gated delta net (March 2026).
+/// Vulkan (pull request 18749), flash attention on RDNA 3 (early 2026).
 inline constexpr std::int64_t first_quantised_cuda = 3300;
 inline constexpr std::int64_t first_quantised_rocm = 7100;
 inline constexpr std::int64_t faster_vulkan_products = 7720;
 inline constexpr std::int64_t faster_rdna3_attention = 8200;
-inline constexpr std::int64_t fused_prefill_delta_net = 8200;
 /// Ages are counted back from this build, in thousands, and no further than four.
 inline constexpr std::int64_t ageless_build = 9000;
 
@@ -79,8 +79,8 @@ inline double product_rate(const device_rates& rates, const speed_context& c, we
   if (quantised_cuda && rates.vector) {
     // Quantised products: 1024 operations a clock and multiprocessor, which has 64 FP32 lanes on Turing, Volta and the
     // A100, and 128 on the others.
-    const bool narrow =
-        c.made == generation::turing || c.made == generation::volta || dense > 12.0 * number(*rates.vector);
+    const bool narrow = c.made == generation::turing || c.made == generation::volta ||
+                        (c.made == generation::ampere && dense > 8.0 * number(*rates.vector));
     return std::min(dense, number(*rates.vector) * (narrow ? 8.0 : 4.0));
   }
   return dense;
@@ -254,7 +254,7 @@ inline void add_traffic_shares(speed_shares& shares, const prefill_work& work, c
       backend_levels(speed_factor::activations, c, 0.2, 0.3, 0.2));
   add("recurrence", bound_kind::memory, speed_part::prefill_traffic, number(work.recurrent_activations) / bandwidth,
       backend_levels(speed_factor::recurrent_activations, c, 0.5, 0.6, 0.3));
-  if (delta_net && c.kernels == kernel_family::llama_cpp && c.build < fused_prefill_delta_net) {
+  if (delta_net && c.kernels == kernel_family::llama_cpp && c.build < fused_delta_net_build) {
     level_list levels;
     levels.add(key_of(speed_factor::unfused_prefill_delta_net, level_scope::all), 1.0);
     add("recurrence", bound_kind::memory, speed_part::prefill_traffic, work.recurrent_elements * 4.0 / bandwidth,
@@ -286,7 +286,10 @@ inline void add_traffic_shares(speed_shares& shares, const prefill_work& work, c
   detail::add_traffic_shares(shares, work, c, rates, detail::count_layers(model).delta_net > 0.0);
   std::erase_if(shares, [](const speed_share& one) { return one.amount <= 0.0; });
   const double at_once = detail::prefill_concurrency(where, runtime, work.passes);
-  for (speed_share& share : shares) share.amount /= at_once;
+  // Devices that divide every layer each launch every kernel.
+  for (speed_share& share : shares) {
+    if (runtime.is_llama_cpp() || share.bound != bound_kind::latency) share.amount /= at_once;
+  }
   if (!runtime.is_llama_cpp() && count > 1.0) {
     // Each pass sums over the devices after attention and after the feed-forward part, in 16 bit.
     const detail::device_link wire = detail::link_between(where);
@@ -306,21 +309,41 @@ inline void add_traffic_shares(speed_shares& shares, const prefill_work& work, c
 
 namespace detail {
 
-/// The least time that physics asks of a prefill (s): every device at its peak, the weights read once.
-inline double least_prefill_time(const architecture& model, const weights_by_type& weights, const device& target,
-                                 const engine& runtime, double n_tokens, double depth) {
+/// Cached tokens that a prompt's tokens attend to, summed over them: no cell that a mask hides has to be computed.
+inline double attended_in_all(const layer& block, const model_shape& shape, double n_tokens, double depth) noexcept {
+  const double end = depth + n_tokens;
+  const double all = (end * end - depth * depth) / 2.0;
+  if (!is_windowed(block.mixer) || shape.sliding_window <= 0) return all;
+  const double window = shape.sliding_window;
+  if (depth >= window) return n_tokens * window;
+  const double growing = std::min(end, window);
+  return (growing * growing - depth * depth) / 2.0 + std::max(end - window, 0.0) * window;
+}
+
+/// What physics asks of a prefill.
+struct least_prefill {
+  double seconds_needed = 0;
+  bound_kind bound = bound_kind::compute;
+};
+
+/// Every device at its peak, and the weights that one token uses read once.
+inline least_prefill least_prefill_time(const architecture& model, const weights_by_type& weights, const device& target,
+                                        const engine& runtime, double n_tokens, double depth) {
+  if (n_tokens <= 0.0) return {};
   const device_rates rates = rates_of(target, cpu_threads(runtime));
   const prefill_work work = prefill_work_of(model, weights, n_tokens, depth, prefill_step(runtime));
-  // No cell that a mask hides has to be computed: an attention over tokens up to its own.
   double operations = 0.0;
   for (const layer& block : model.layers) {
-    if (has_attention(block.mixer))
-      operations +=
-          n_tokens * attended(block, model.shape, depth + n_tokens / 2.0) * number(make_flop(attention_flop(block)));
+    if (!has_attention(block.mixer)) continue;
+    operations += attended_in_all(block, model.shape, n_tokens, depth) * attention_flop(block);
   }
   for (std::size_t f = 0; f < n_weight_formats; ++f) operations += number(work.matrices[f]) + number(work.routed[f]);
-  const double first_pass = work.passes > 0.0 ? number(work.streamed) / work.passes / number(rates.spec) : 0.0;
-  return std::max(operations / number(rates.peak), first_pass) / device_count(target);
+  const decode_work one = decode_work_of(model, weights, 0.0, 1.0, ggml_type::f16, ggml_type::f16, 0.0);
+  const double head = real(weights.output_head).value();
+  const double reading = std::max(number(one.least) - head, 0.0) / number(rates.spec);
+  const double computing = operations / number(rates.peak);
+  return {std::max(computing, reading) / device_count(target),
+          computing >= reading ? bound_kind::compute : bound_kind::memory};
 }
 
 }  // namespace detail
@@ -341,8 +364,8 @@ inline double least_prefill_time(const architecture& model, const weights_by_typ
                                 .devices = detail::device_count(target),
                                 .rare_formats = rare_share(weights),
                                 .latent = has_latent_attention(model)};
-  return rate_of(shares, table, calibration_of(target, runtime), n_tokens,
-                 detail::least_prefill_time(model, weights, target, runtime, n_tokens, depth),
+  const detail::least_prefill least = detail::least_prefill_time(model, weights, target, runtime, n_tokens, depth);
+  return rate_of(shares, table, calibration_of(target, runtime), n_tokens, least.seconds_needed, least.bound,
                  interval_of(asked, target, runtime), !is_measured(asked));
 }
 

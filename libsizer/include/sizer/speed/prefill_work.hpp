@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 
 #include <sizer/engine/engine.hpp>
 #include <sizer/memory/weights.hpp>

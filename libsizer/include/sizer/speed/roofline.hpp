@@ -22,6 +22,7 @@
 #include <sizer/model/ggml_type.hpp>
 #include <sizer/speed/decode_work.hpp>
 #include <sizer/speed/device_rates.hpp>
+#include <sizer/speed/links.hpp>
 #include <sizer/speed/rate.hpp>
 #include <sizer/units.hpp>
 
@@ -84,8 +85,7 @@ struct roofline {
                                                double batch = 1.0) {
   if (where.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
   const bool typed = runtime.is_llama_cpp();
-  const bool in_turn = typed && runtime.llama_cpp.split_mode == split_mode::layer;
-  const double devices = in_turn ? 1.0 : static_cast<double>(std::max(where.devices.front().count, 1));
+  const double devices = detail::concurrent_devices(where.devices.front(), runtime);
   return roofline_ceiling(model, weights, where, depth, batch, typed ? runtime.llama_cpp.type_k : ggml_type::f16,
                           typed ? runtime.llama_cpp.type_v : ggml_type::f16, devices);
 }

@@ -15,7 +15,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string_view>
 #include <vector>
 
@@ -81,7 +80,7 @@ constexpr std::size_t pair_of(share_overlap overlap) noexcept {  // 0: none
 constexpr std::size_t side_of(share_overlap overlap) noexcept { return (static_cast<std::size_t>(overlap) + 1) % 2; }
 inline constexpr std::size_t n_overlap_pairs = 3;  // with "none"
 
-/// What is left of the sum of each overlapping pair: factor by which both sides are reported shorter.
+/// The time of an overlapping pair.
 inline double overlapped(double a, double b, double exponent) {
   if (a <= 0.0 || b <= 0.0) return a + b;
   const double large = std::max(a, b);
@@ -145,11 +144,12 @@ struct interval {
 /// A rate with interval, ceiling and bound, from a step's shares. Shares of one name are one term.
 /// @param produced    tokens that the step makes
 /// @param least_time  what physics asks at least (s)
+/// @param least_kind  what asks it
 /// @param band        ends of the interval as factors of the point
 /// @param assumed     no measurement of the class of devices stands behind the levels
 [[nodiscard]] inline rate_estimate rate_of(const speed_shares& shares, level_table table,
                                            const machine_calibration* own, double produced, double least_time,
-                                           const detail::interval& band, bool assumed) {
+                                           bound_kind least_kind, const detail::interval& band, bool assumed) {
   rate_estimate result;
   const std::vector<double> times = times_of(shares, table, own);
   double time = 0.0;
@@ -167,7 +167,7 @@ struct interval {
     }
   }
   if (time < least_time) {  // levels of another machine can promise too much; physics does not
-    result.terms.push_back({"limit", make_seconds(least_time - time), bound_kind::memory});
+    result.terms.push_back({"limit", make_seconds(least_time - time), least_kind});
     time = least_time;
   }
   double largest = -1.0;
