@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from . import _core, _files
+from . import _core, _files, _local_file
 from ._arguments import described, text
 from ._errors import DataError, InvalidValueError, WrongTypeError
 from ._hardware import Hardware
@@ -56,17 +56,7 @@ def _path(field: str, name: Any) -> Path | None:
 
 def read_text(path: Path) -> str:
     """The text of a catalogue file. Raises DataError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise DataError(str(path), "", f"cannot be read: {error.strerror or error}") from None
-    if len(data) > _LARGEST_FILE:
-        raise DataError(str(path), "", f"got more than {_LARGEST_FILE} bytes, expected a catalogue entry")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(str(path), f"byte {error.start}", "got bytes that are not UTF-8, expected text") from None
+    return _local_file.read_text(path, _LARGEST_FILE, "a catalogue entry")
 
 
 def is_profile(path: Path) -> bool:

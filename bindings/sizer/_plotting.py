@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from ._arguments import described
 from ._errors import InvalidValueError, SizerError, WrongTypeError
+from ._local_file import try_folder
 
 _SUFFIXES = (".png", ".svg")
 #: Of Okabe and Ito, which colour-blind readers tell apart.
@@ -26,9 +26,7 @@ def checked_plot(path: str | os.PathLike[str]) -> Path:
     try:
         if target.is_dir():
             raise InvalidValueError("plot", repr(str(path)), "the name of a file, not of a folder")
-        handle, trial = tempfile.mkstemp(prefix=".sizer-", dir=target.parent)
-        os.close(handle)
-        Path(trial).unlink()
+        try_folder(target.parent)
     except OSError as error:
         expected = f"a file in a folder that can be written ({target.parent}: {error.strerror or error})"
         raise InvalidValueError("plot", repr(str(path)), expected) from None

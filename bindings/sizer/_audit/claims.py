@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from .. import _core
 from .._arguments import described
 from .._errors import DataError, WrongTypeError
+from .._local_file import read_text
 from .records import Claim
 
 COLUMNS = (
@@ -57,17 +58,7 @@ def read(source: Any) -> list[Claim]:
 def read_csv(path: Path) -> list[Claim]:
     """The claims of a file. Rows count from 1, which is the header."""
     name = str(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        raise DataError(name, "", f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if len(data) > _LARGEST_FILE:
-        raise DataError(name, "", f"got more than {_LARGEST_FILE} bytes, expected a claims file")
-    try:
-        content = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(name, f"byte {error.start}", "got bytes that are not UTF-8, expected text") from None
+    content = read_text(path, _LARGEST_FILE, "a claims file")
     if "\0" in content:
         raise DataError(name, f"byte {content.index(chr(0))}", "got a null character, expected text")
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from .. import _core
 from .._arguments import described
 from .._catalogue import PROFILE_FORMAT, read_text
 from .._errors import DataError, InvalidValueError, SizerError, WrongTypeError
-from .._measure.profile import _replace
+from .._local_file import checked_output, replace
 from .._measurements import Imported, MeasuredRow, import_measurements, write_rows
 from .._measurements.imported import MOST_TESTS
 from .._measurements.importers import detect_format
@@ -106,18 +105,14 @@ def _is_rows_file(path: Path) -> bool:
 
 def write_measurements(rows: Iterable[MeasuredRow], path: PathLike) -> Path:
     """Writes rows as .csv or .jsonl, as the name ends. Replaces nothing but such a file. Raises InvalidValueError."""
-    target = checked_output(path, _is_rows_file, "rows of measurements")
+    target = checked_output(path, _is_rows_file, "one with rows of measurements")
     if target.suffix.lower() not in (".csv", ".jsonl"):
         raise InvalidValueError("output", repr(str(path)), "a name that ends in .csv or .jsonl")
     if target.suffix.lower() == ".csv":
-        try:
-            write_rows(rows, target)
-        except OSError as error:
-            expected = f"a file that can be written ({error.strerror or error})"
-            raise InvalidValueError("output", repr(str(target)), expected) from None
+        write_rows(rows, target)
         return target
     lines = "".join(json.dumps({name: row[name] for name in COLUMNS}, allow_nan=False) + "\n" for row in rows)
-    _replace(target, lines.encode("ascii"))
+    replace(target, lines.encode("ascii"))
     return target
 
 
@@ -137,39 +132,12 @@ def _is_machine_file(path: Path) -> bool:
     return True
 
 
-def checked_output(path: PathLike, replaceable: Any, what: str) -> Path:
-    """The file that may be written to. Raises InvalidValueError for one that is something else and for no file."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise WrongTypeError("output", described(path), "a path")
-    shown = repr(str(path))
-    if not os.fspath(path) or "\0" in os.fspath(path):
-        raise InvalidValueError("output", shown, "the name of a file")
-    try:
-        target = Path(path).expanduser().resolve()  # a link stays, and what it names is replaced
-        if target.exists():
-            if not stat.S_ISREG(target.stat().st_mode):
-                raise InvalidValueError("output", shown, "the name of a file, not of a folder or device")
-            if not replaceable(target):
-                expected = f"a new file or one with {what}; this file is something else and is left alone"
-                raise InvalidValueError("output", shown, expected)
-        elif not target.parent.is_dir():
-            raise InvalidValueError("output", shown, f"a file in a folder that exists, not in {target.parent}")
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidValueError("output", shown, f"a file in a folder that can be written ({reason})") from None
-    return target
-
-
 def checked_machine_output(path: PathLike) -> Path:
     """The file that a machine may be written to."""
-    return checked_output(path, _is_machine_file, "a machine")
+    return checked_output(path, _is_machine_file, "one with a machine")
 
 
 def write_machine(entry: Mapping[str, Any], target: Path) -> None:
-    """Writes the entry in one step."""
+    """Writes the entry in one step. Raises InvalidValueError."""
     content = json.dumps(entry, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
-    try:
-        _replace(target, content.encode("ascii"))
-    except OSError as error:
-        expected = f"a file that can be written ({error.strerror or error})"
-        raise InvalidValueError("output", repr(str(target)), expected) from None
+    replace(target, content.encode("ascii"))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,8 +13,9 @@ from .. import _core
 from .._arguments import described
 from .._catalogue import PROFILE_FORMAT, is_profile, read_text
 from .._detect import Detection
-from .._errors import DataError, InvalidValueError, WrongTypeError
+from .._errors import DataError, WrongTypeError
 from .._hardware import Hardware
+from .._local_file import checked_output, replace
 from .._records import SCHEMA_VERSION, Nested, Record, each
 from .kernels import Measurement
 from .plateau import Plateau
@@ -179,7 +177,7 @@ class Profile(Record):
         """
         target = checked_target(path)
         content = json.dumps(self.to_dict(), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
-        _replace(target, content.encode("ascii"))
+        replace(target, content.encode("ascii"))
         return target
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
@@ -285,50 +283,4 @@ def _read(file: str, values: Any) -> Profile:
 
 def checked_target(path: str | os.PathLike[str]) -> Path:
     """The file that a profile may be written to. Raises InvalidValueError before anything is measured for nothing."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise WrongTypeError("output", described(path), "a path")
-    if not os.fspath(path) or "\0" in os.fspath(path):
-        raise InvalidValueError("output", repr(path), "the name of a file")
-    target = Path(path).expanduser()
-    try:
-        target = target.resolve()  # a link stays, and what it names is replaced
-        exists = target.exists()
-        if exists and not stat.S_ISREG(target.stat().st_mode):
-            raise InvalidValueError("output", repr(str(path)), "the name of a file, not of a folder or device")
-        if exists and not is_profile(target):
-            raise InvalidValueError(
-                "output", repr(str(path)), "a new file or a profile; this file is something else and is left alone"
-            )
-        handle, trial = tempfile.mkstemp(prefix=".sizer-", dir=target.parent)
-        os.close(handle)
-        os.unlink(trial)  # noqa: PTH108
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
-        reason = getattr(error, "strerror", None) or str(error)
-        expected = f"a file in a folder that can be written ({target.parent}: {reason})"
-        raise InvalidValueError("output", repr(str(path)), expected) from None
-    return target
-
-
-def _replace(target: Path, content: bytes) -> None:
-    """Puts the file in place in one step, with the rights that a new file has, or the old one's."""
-    handle, name = tempfile.mkstemp(prefix=".sizer-", suffix=".json", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            mode = stat.S_IMODE(target.stat().st_mode)
-        else:
-            mask = os.umask(0)
-            os.umask(mask)
-            mode = 0o666 & ~mask
-        temporary.chmod(mode)
-        temporary.replace(target)
-    except OSError as error:
-        expected = f"a file that can be written ({error.strerror or error})"
-        raise InvalidValueError("output", repr(str(target)), expected) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    return checked_output(path, is_profile, "a profile")

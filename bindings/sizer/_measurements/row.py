@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import math
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from .._errors import DataError
+from .._local_file import read_text, replace
 from .._records import Row
 
 #: Largest file of measurements that is read, in bytes.
@@ -150,18 +149,7 @@ def checked_row(values: Mapping[str, str], file: str, where: str, id: str) -> Me
 
 def read_bounded(path: str | os.PathLike[str]) -> str:
     """The text of a file of measurements. Raises DataError for one that is too large or not UTF-8."""
-    where = Path(path)
-    try:
-        with where.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise DataError(str(where), "", f"cannot be read: {error.strerror or error}") from None
-    if len(data) > LARGEST_FILE:
-        raise DataError(str(where), "", f"got more than {LARGEST_FILE} bytes, expected a table of measurements")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(str(where), f"byte {error.start}", "got bytes that are not UTF-8, expected text") from None
+    return read_text(Path(path), LARGEST_FILE, "a table of measurements")
 
 
 def csv_records(text: str, file: str) -> Iterator[tuple[int, list[str]]]:
@@ -217,27 +205,14 @@ def _written(value: object) -> str:
 
 
 def write_rows(rows: Iterable[MeasuredRow], path: str | os.PathLike[str]) -> None:
-    """Writes a CSV file that ``read_rows`` gives back; in one step, so that no half of it is ever there."""
-    target = Path(path)
+    """Writes a CSV file that ``read_rows`` gives back; in one step, so that no half of it is ever there.
+
+    Raises InvalidValueError for a file that cannot be written.
+    """
     names = {field.name for field in fields(MeasuredRow)}
     assert names == set(COLUMNS)
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".tmp", dir=target.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows([_written(row[name]) for name in COLUMNS] for row in rows)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([_written(row[name]) for name in COLUMNS] for row in rows)
+    replace(Path(path), text.getvalue().encode())
