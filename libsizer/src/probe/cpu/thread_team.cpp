@@ -145,7 +145,8 @@ team_run run_team(std::int32_t threads, const std::vector<int>& cpus, const samp
   std::atomic<bool> failed{false};
   std::mutex mutex;
   std::exception_ptr thrown;
-  clock::time_point start;  // written by thread 0 between barriers
+  // Each thread's own: one that leaves the barrier first has begun before thread 0 could read a clock for all.
+  std::vector<clock::time_point> starts(static_cast<std::size_t>(threads));
   const clock::time_point begin = clock::now();
 
   const auto guarded = [&](const std::function<void(std::int32_t)>& what, std::int32_t t) {
@@ -171,10 +172,11 @@ team_run run_team(std::int32_t threads, const std::vector<int>& cpus, const samp
         while (true) {
           if (before) guarded(before, t);
           barrier.wait();
-          if (t == 0) start = clock::now();
+          starts[static_cast<std::size_t>(t)] = clock::now();
           guarded(work, t);
           barrier.wait();
           if (t == 0) {
+            const clock::time_point start = *std::min_element(starts.begin(), starts.end());
             const double time = std::chrono::duration<double>(clock::now() - start).count();
             if (result.discarded == 0) {
               result.discarded = 1;
