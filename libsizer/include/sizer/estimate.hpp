@@ -20,7 +20,7 @@
 #include <sizer/speed/interval.hpp>
 #include <sizer/speed/level.hpp>
 #include <sizer/speed/measured_cores.hpp>
-#include <sizer/speed/offload.hpp>
+#include <sizer/speed/placed.hpp>
 #include <sizer/speed/rate.hpp>
 #include <sizer/workload.hpp>
 
@@ -148,7 +148,7 @@ inline void explain(estimate_result& result, const architecture& model, const ma
   detail::explain(result, model, machine, engine);
   result.measurements = measurements_behind(machine.devices.front(), engine, weights);
   detail::explain_calibration(result, machine.devices.front(), engine);
-  if (machine.devices.front().backend != backend::cpu && host_share(model, weights, engine) > 0.0) {
+  if (uses_host(model, machine, engine)) {
     const bool stated = machine.host_memory.has_value() || machine.devices.front().memory.unified;
     result.assumptions.push_back(
         {"offload", std::string{"the host's cores run what lies in host memory"} +

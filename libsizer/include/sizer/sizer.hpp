@@ -36,8 +36,12 @@
 #include <sizer/memory/stored_tensors.hpp>
 #include <sizer/memory/weights.hpp>
 
+#include <sizer/placement/block_choice.hpp>
+#include <sizer/placement/placement.hpp>
+#include <sizer/placement/site.hpp>
+
 #include <sizer/speed/decode.hpp>
-#include <sizer/speed/offload.hpp>
+#include <sizer/speed/placed.hpp>
 #include <sizer/speed/prefill.hpp>
 #include <sizer/speed/rate.hpp>
 #include <sizer/speed/roofline.hpp>
@@ -46,5 +50,10 @@
 
 #include <sizer/decide/audit.hpp>
 #include <sizer/decide/compare.hpp>
+#include <sizer/decide/handover.hpp>
+#include <sizer/decide/plan.hpp>
+#include <sizer/decide/plan_limits.hpp>
+#include <sizer/decide/residents.hpp>
 #include <sizer/decide/solve.hpp>
+#include <sizer/decide/speculative.hpp>
 // IWYU pragma: end_exports

@@ -242,12 +242,28 @@ inline void add_layer_shares(speed_shares& shares, const decode_step& step) {
   add(work.moe_layers, device_levels(speed_factor::moe_layer, c, std::log(25e-6), {1.0, 0.4, 0.0, 0.25}));
 }
 
+/// Hidden rows handed from one device to the next, `n_hops` times in a step.
+inline speed_share hop_share(const speed_context& c, link_technology wire, double n_hops) {
+  level_list levels;
+  if (wire == link_technology::network) {
+    levels.add(key_of(speed_factor::network_hop, level_scope::all), 1.0, std::log(1e-3));
+  } else {
+    levels.add(key_of(speed_factor::hop, level_scope::all), 1.0, std::log(50e-6));
+    levels.add(key_of(speed_factor::hop, level_scope::link, code(wire)), 0.5);
+    levels.add(key_of(speed_factor::hop, level_scope::backend, code(kin_of(c.where))), 0.5);
+  }
+  return {"devices", bound_kind::link, speed_part::fixed, share_kind::scale, share_overlap::none, n_hops, levels};
+}
+
 /// What devices say to each other in one step.
 inline void add_link_shares(speed_shares& shares, const decode_step& step) {
   const double count = device_count(step.where.devices.front());
   if (count <= 1.0) return;
-  const speed_context& c = step.context;
   const device_link wire = link_between(step.where);
+  if (step.runtime.is_llama_cpp() && !splits_rows(step.runtime)) {
+    shares.push_back(hop_share(step.context, wire.hop(), count - 1.0));
+    return;
+  }
   const auto add = [&](double amount, const level_list& levels) {
     shares.push_back(
         {"devices", bound_kind::link, speed_part::fixed, share_kind::scale, share_overlap::none, amount, levels});
@@ -256,24 +272,16 @@ inline void add_link_shares(speed_shares& shares, const decode_step& step) {
   if (splits_rows(step.runtime)) {
     levels.add(key_of(speed_factor::row_sum, level_scope::all), 1.0, std::log(300e-6));
     add(step.work.layers, levels);
-  } else if (!step.runtime.is_llama_cpp()) {
-    levels.add(key_of(speed_factor::all_reduce, level_scope::all), 0.7);
-    levels.add(key_of(speed_factor::all_reduce, level_scope::link, code(wire.kind)), 0.7);
-    const double sums = 2.0 * step.work.layers;  // after attention and after the feed-forward part
-    add(sums * all_reduce_seconds(wire.kind), levels);
-    level_list moved;
-    moved.add(key_of(speed_factor::link_bytes, level_scope::all), 0.5, 0.7);
-    const double row = static_cast<double>(step.model.shape.d_model) * 2.0 * step.run.batch;  // 16-bit activations
-    add(sums * row * 2.0 * (count - 1.0) / count / wire.bandwidth, moved);
-  } else if (wire.kind == link_technology::network) {
-    levels.add(key_of(speed_factor::network_hop, level_scope::all), 1.0, std::log(1e-3));
-    add(count - 1.0, levels);
-  } else {
-    levels.add(key_of(speed_factor::hop, level_scope::all), 1.0, std::log(50e-6));
-    levels.add(key_of(speed_factor::hop, level_scope::link, code(wire.kind)), 0.5);
-    levels.add(key_of(speed_factor::hop, level_scope::backend, code(kin_of(c.where))), 0.5);
-    add(count - 1.0, levels);
+    return;
   }
+  levels.add(key_of(speed_factor::all_reduce, level_scope::all), 0.7);
+  levels.add(key_of(speed_factor::all_reduce, level_scope::link, code(wire.kind)), 0.7);
+  const double sums = 2.0 * step.work.layers;  // after attention and after the feed-forward part
+  add(sums * all_reduce_seconds(wire.kind), levels);
+  level_list moved;
+  moved.add(key_of(speed_factor::link_bytes, level_scope::all), 0.5, 0.7);
+  const double row = static_cast<double>(step.model.shape.d_model) * 2.0 * step.run.batch;  // 16-bit activations
+  add(sums * row * 2.0 * (count - 1.0) / count / wire.bandwidth, moved);
 }
 
 /// The cache and the state, from the class's levels.

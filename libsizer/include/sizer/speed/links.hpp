@@ -27,6 +27,10 @@ constexpr double all_reduce_seconds(link_technology kind) noexcept {
 struct device_link {
   link_technology kind = link_technology::pcie_host;
   double bandwidth = 11.3e9;  ///< bytes/s; of two copies through the host over PCIe 4.0, when nothing is stated
+  bool joins_machines = false;
+
+  /// What llama.cpp hands hidden rows over: between machines its own protocol (RPC), whatever carries it.
+  [[nodiscard]] link_technology hop() const noexcept { return joins_machines ? link_technology::network : kind; }
 };
 
 /// The technology of a link, by the catalogue's name of it.
@@ -39,17 +43,19 @@ inline link_technology technology_of(const link& wire) noexcept {
     constexpr double full_mesh = 150e9;  // slower ones are the single links between modules
     return number(wire.bandwidth.value) >= full_mesh ? link_technology::fabric : link_technology::fabric_modules;
   }
-  if (says("RoCE") || says("ConnectX") || says("Ethernet") || says("Thunderbolt")) return link_technology::ethernet;
+  if (says("RoCE") || says("ConnectX") || says("Ethernet") || says("Thunderbolt") || says("USB"))
+    return link_technology::ethernet;
   return says("no peer") ? link_technology::pcie_host : link_technology::pcie_peer;
 }
 
 /// The first link that joins all devices.
 inline device_link link_between(const machine& where) noexcept {
-  const std::int32_t count = where.devices.front().count;
+  std::int32_t count = 0;
+  for (const device& one : where.devices) count += one.backend == backend::cpu ? 0 : one.count;
   for (const link& wire : where.links) {
     if (wire.between == link_kind::host || number(wire.bandwidth.value) <= 0.0) continue;
     if (wire.max_linked && *wire.max_linked < count) continue;
-    return {technology_of(wire), number(wire.bandwidth.value)};
+    return {technology_of(wire), number(wire.bandwidth.value), wire.between == link_kind::machines};
   }
   return {};
 }

@@ -86,19 +86,26 @@ inline double product_rate(const device_rates& rates, const speed_context& c, we
   return dense;
 }
 
+/// Ubatches of one logical batch that llama.cpp passes down a line of devices at the same time; 1 where it waits for
+/// each. CUDA and ROCm can; a network between the devices cannot.
+inline double ubatches_in_flight(const device& first, const machine& where, const engine& runtime,
+                                 double ubatches) noexcept {
+  if (ubatches <= 1.0 || (first.backend != backend::cuda && first.backend != backend::rocm) ||
+      link_between(where).hop() == link_technology::network)
+    return 1.0;
+  const double in_batch = static_cast<double>(std::max<std::int64_t>(1, runtime.llama_cpp.n_batch)) /
+                          static_cast<double>(std::max<std::int64_t>(1, runtime.llama_cpp.n_ubatch));
+  return std::clamp(ubatches, 1.0, std::max(1.0, in_batch));
+}
+
 /// Devices that work on a prefill at the same time, on average. A tensor split: all. A layer split: one, except that
-/// CUDA and ROCm pass the ubatches of one logical batch down the line of devices, which ideally keeps devices x
-/// ubatches / (ubatches + devices - 1) of them busy.
+/// ubatches in flight ideally keep devices x ubatches / (ubatches + devices - 1) of them busy.
 inline double prefill_concurrency(const machine& where, const engine& runtime, double ubatches) noexcept {
   const device& target = where.devices.front();
   const double count = device_count(target);
   if (!runtime.is_llama_cpp() || splits_rows(runtime)) return count;
-  if (count <= 1.0 || ubatches <= 1.0 || (target.backend != backend::cuda && target.backend != backend::rocm) ||
-      link_between(where).kind == link_technology::network)
-    return 1.0;
-  const double in_batch = static_cast<double>(std::max<std::int64_t>(1, runtime.llama_cpp.n_batch)) /
-                          static_cast<double>(std::max<std::int64_t>(1, runtime.llama_cpp.n_ubatch));
-  const double in_flight = std::clamp(ubatches, 1.0, std::max(1.0, in_batch));
+  if (count <= 1.0) return 1.0;
+  const double in_flight = ubatches_in_flight(target, where, runtime, ubatches);
   const double ideal = count * in_flight / (in_flight + count - 1.0);
   return 1.0 + pipeline_gain * (ideal - 1.0);
 }
