@@ -6,9 +6,11 @@
 25769803776
 
 ``model`` and ``hardware`` look names up, ``estimate`` answers for one machine, ``compare`` for many, ``sweep`` over a
-grid; ``largest_context`` and ``best_quantization`` ask the other way round. Plain numbers with the unit in the name:
-bytes, seconds, tokens per second, dollars; GB is 10^9 bytes and GiB is 2^30. All objects are immutable and may be
-shared between threads. Errors are SizerError and its subclasses; "does not fit" is an answer, not an error.
+grid; ``plan`` says how to run a model on a machine, ``place`` several at once; ``largest_context``,
+``best_quantization``, ``planned_context``, ``most_users`` and ``least_machines`` ask the other way round;
+``diagnose`` tells settings from hardware limits. Plain numbers with the unit in the name: bytes, seconds, tokens per
+second, dollars; GB is 10^9 bytes and GiB is 2^30. All objects are immutable and may be shared between threads. Errors
+are SizerError and its subclasses; "does not fit" is an answer, not an error.
 """
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
     from ._accuracy import Accuracy, accuracy
     from ._audit import Audit, AuditedClaim, Claim, Computed, audit
     from ._calibrate import Calibrated, calibrate
-    from ._catalogue import hardware, hardware_list, machines, model, models, source, validate
+    from ._catalogue import combine, hardware, hardware_list, machines, model, models, source, validate
     from ._core import engines, kv_types, quantizations
     from ._detect import CatalogueMatch, DetectedCpu, DetectedGpu, DetectedMemory, DetectedOs, Detection, Fact, detect
+    from ._diagnose import Diagnosis, Finding, diagnose
     from ._errors import DataError, DeviceError, InvalidValueError, SizerError, UnknownNameError, WrongTypeError
     from ._estimate import best_quantization, compare, estimate, largest_context
     from ._hardware import Hardware
@@ -46,6 +49,26 @@ if TYPE_CHECKING:
         measure,
     )
     from ._model import Model
+    from ._plan import (
+        Change,
+        Goals,
+        Handover,
+        LeastMachine,
+        Load,
+        Plan,
+        Resident,
+        Residents,
+        Setup,
+        Site,
+        Speculation,
+        handover,
+        least_machines,
+        most_users,
+        place,
+        plan,
+        planned_context,
+        speculate,
+    )
     from ._results import (
         Assumption,
         Candidate,
@@ -75,6 +98,7 @@ __all__ = [
     "Candidate",
     "CatalogueMatch",
     "Ceiling",
+    "Change",
     "Claim",
     "Comparison",
     "Computed",
@@ -86,23 +110,35 @@ __all__ = [
     "Detection",
     "DeviceError",
     "DeviceProfile",
+    "Diagnosis",
     "Estimate",
     "Fact",
+    "Finding",
+    "Goals",
+    "Handover",
     "Hardware",
     "InvalidValueError",
     "KernelDevice",
     "KernelInfo",
+    "LeastMachine",
     "LeftOut",
+    "Load",
     "Measurement",
     "Memory",
     "Model",
     "OverheadLine",
+    "Plan",
     "Plateau",
     "Pool",
     "Profile",
     "Rate",
+    "Resident",
+    "Residents",
+    "Setup",
+    "Site",
     "SizerError",
     "Source",
+    "Speculation",
     "Sweep",
     "Term",
     "UnknownNameError",
@@ -114,24 +150,33 @@ __all__ = [
     "audit",
     "best_quantization",
     "calibrate",
+    "combine",
     "compare",
     "decode_work",
     "detect",
+    "diagnose",
     "engines",
     "estimate",
+    "handover",
     "hardware",
     "hardware_list",
     "kernel_device",
     "kv_types",
     "largest_context",
+    "least_machines",
     "machines",
     "measure",
     "model",
     "models",
+    "most_users",
+    "place",
+    "plan",
+    "planned_context",
     "prefill_work",
     "quantizations",
     "roofline_ceiling",
     "source",
+    "speculate",
     "sweep",
     "validate",
 ]
@@ -141,12 +186,13 @@ _HOMES = {
     "_accuracy": ("Accuracy", "accuracy"),
     "_audit": ("Audit", "AuditedClaim", "Claim", "Computed", "audit"),
     "_calibrate": ("Calibrated", "calibrate"),
-    "_catalogue": ("hardware", "hardware_list", "machines", "model", "models", "source", "validate"),
+    "_catalogue": ("combine", "hardware", "hardware_list", "machines", "model", "models", "source", "validate"),
     "_core": ("engines", "kv_types", "quantizations"),
     "_detect": (
         *("CatalogueMatch", "DetectedCpu", "DetectedGpu", "DetectedMemory", "DetectedOs", "Detection", "Fact"),
         "detect",
     ),
+    "_diagnose": ("Diagnosis", "Finding", "diagnose"),
     "_errors": ("DataError", "DeviceError", "InvalidValueError", "SizerError", "UnknownNameError", "WrongTypeError"),
     "_estimate": ("best_quantization", "compare", "estimate", "largest_context"),
     "_hardware": ("Hardware",),
@@ -155,6 +201,10 @@ _HOMES = {
         *("kernel_device", "measure"),
     ),
     "_model": ("Model",),
+    "_plan": (
+        *("Change", "Goals", "Handover", "LeastMachine", "Load", "Plan", "Resident", "Residents", "Setup", "Site"),
+        *("Speculation", "handover", "least_machines", "most_users", "place", "plan", "planned_context", "speculate"),
+    ),
     "_results": (
         *("Assumption", "Candidate", "Comparison", "Estimate", "Memory", "OverheadLine", "Pool", "Rate", "Source"),
         *("Term", "UsedMeasurement", "Validation"),

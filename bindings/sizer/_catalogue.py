@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from . import _core, _files, _local_file
 from ._arguments import described, text
+from ._combine import is_combination, join, parts_of
 from ._errors import DataError, InvalidValueError, WrongTypeError
 from ._hardware import Hardware
 from ._model import Model
@@ -109,11 +111,14 @@ def model(name: Name, *, mmproj: str | None = None) -> Model:
 
 def hardware(name: Name) -> Hardware:
     """A machine by its catalogue id or alias, from a JSON entry or a profile of ``sizer measure``, or "this", the one
-    that this runs on.
+    that this runs on, or several with " + " between them: "2x rtx-3090 + ryzen-7-9800x3d-ddr5-5200" (``sizer.combine``
+    takes links as well).
 
     Raises UnknownNameError with the nearest ids, DataError for a bad file, SizerError when too little is known of this
     machine.
     """
+    if isinstance(name, str) and is_combination(name):
+        return join(parts_of(name, hardware))
     path = _path("hardware", name)
     if path is not None:
         return Hardware._wrap(_core.Machine.from_json(read_text(path), str(path)))
@@ -140,6 +145,27 @@ def as_hardware(value: Hardware | Name) -> Hardware:
     if not isinstance(value, (str, os.PathLike)):
         raise WrongTypeError("hardware", described(value), "a name, a path or a sizer.Hardware")
     return hardware(value)
+
+
+def combine(machines: Sequence[Hardware | Name] | Name, links: Sequence[str] = ()) -> Hardware:
+    """One machine from several: cards beside a processor, whose RAM then holds what they do not; or boxes with a link.
+
+    machines  names or objects, in the order of the devices; or a name with " + " in it
+    links     names of links, such as "10gbe", "thunderbolt-5", "connectx-7" (between boxes) or "pcie-4.0-x4" (between
+              the RAM and the cards); they stand before those that the machines state
+
+    Raises InvalidValueError and UnknownNameError, naming the known links.
+    """
+    wires = tuple(text("links", one) for one in ([links] if isinstance(links, str) else links))
+    if isinstance(machines, str):
+        found = parts_of(machines, hardware) if is_combination(machines) else [hardware(machines)]
+    elif isinstance(machines, os.PathLike):
+        found = [hardware(machines)]
+    else:
+        found = [as_hardware(one) for one in machines]
+    if not found:
+        raise InvalidValueError("machines", "none", "at least one machine")
+    return join(found, wires)
 
 
 def models() -> list[Model]:

@@ -228,6 +228,45 @@ def more_favourable(a: str, b: str) -> str: ...
 def compare(model: Model, machines: Sequence[Machine], request: Request) -> list[dict[str, Any]]: ...
 def largest_context(model: Model, machine: Machine, request: Request) -> int | None: ...
 def best_quantization(model: Model, machine: Machine, request: Request, candidates: Sequence[str]) -> str | None: ...
+def runs_on(engine: str, machine: Machine) -> bool: ...
+
+class PlanWish:
+    def __init__(
+        self,
+        *,
+        request: Request,
+        quants: Sequence[str],
+        kv_types: Sequence[str],
+        ubatches: Sequence[int],
+        may_use_host: bool,
+        min_decode: float,
+        max_ttft: float,
+        reserve: int,
+        prefer_quality: bool,
+    ) -> None: ...
+
+def plan(model: Model, machine: Machine, wish: PlanWish) -> dict[str, Any]: ...
+def planned_context(model: Model, machine: Machine, wish: PlanWish) -> int | None: ...
+def most_users(model: Model, machine: Machine, wish: PlanWish) -> int: ...
+def place_residents(
+    models: Sequence[Model],
+    wishes: Sequence[PlanWish],
+    places: Sequence[str],
+    weights: Sequence[float],
+    machines: Sequence[Machine],
+) -> dict[str, Any]: ...
+def speculate(
+    model: Model,
+    request: Request,
+    draft: Model | None,
+    draft_request: Request | None,
+    machine: Machine,
+    acceptance: float,
+    draft_tokens: int,
+) -> dict[str, Any]: ...
+def hand_over(
+    model: Model, request: Request, prefills: Machine, decodes: Machine, bandwidth: float
+) -> dict[str, Any]: ...
 def sweep(models: Sequence[Model], machines: Sequence[Machine], requests: Sequence[Request]) -> dict[str, Any]: ...
 def timed_row(
     model: Model,

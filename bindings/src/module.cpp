@@ -28,6 +28,7 @@ PYBIND11_MODULE(_core, m) {
   sizer_python::register_work(m);
   sizer_python::register_estimate(m);
   sizer_python::register_decide(m);
+  sizer_python::register_plan(m);
   sizer_python::register_audit(m);
   sizer_python::register_calibration(m);
   sizer_python::register_sweep(m);

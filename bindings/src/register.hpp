@@ -18,6 +18,7 @@ void register_request(pybind11::module_& m);      ///< Request, names of quantis
 void register_work(pybind11::module_& m);         ///< decode_work, prefill_work
 void register_estimate(pybind11::module_& m);     ///< estimate
 void register_decide(pybind11::module_& m);       ///< compare, largest_context, best_quantization
+void register_plan(pybind11::module_& m);         ///< PlanWish, plan and what belongs to plans
 void register_audit(pybind11::module_& m);        ///< roofline, verdicts
 void register_calibration(pybind11::module_& m);  ///< Calibration, timed_row
 void register_sweep(pybind11::module_& m);        ///< sweep

@@ -29,17 +29,6 @@ void add_parts(py::dict& result, const sizer::memory_parts& parts) {
   result["total_bytes"] = number(parts.total());
 }
 
-py::dict pool_to_python(const sizer::pool_usage& pool) {
-  py::dict result;
-  result["name"] = text(pool.name);
-  add_parts(result, pool.parts);
-  result["available_bytes"] = number(pool.available);
-  result["available_known"] = pool.available_known;
-  result["headroom_bytes"] = number(pool.headroom());
-  result["fits"] = pool.fits();
-  return result;
-}
-
 py::dict line_to_python(const sizer::overhead_line& line) {
   py::dict result;
   result["name"] = text(line.name);
@@ -76,6 +65,17 @@ py::dict estimate(const sizer::model_entry& model, const sizer::machine_entry& m
 
 }  // namespace
 
+py::dict to_python(const sizer::pool_usage& pool) {
+  py::dict result;
+  result["name"] = text(pool.name);
+  add_parts(result, pool.parts);
+  result["available_bytes"] = number(pool.available);
+  result["available_known"] = pool.available_known;
+  result["headroom_bytes"] = number(pool.headroom());
+  result["fits"] = pool.fits();
+  return result;
+}
+
 py::dict to_python(const sizer::memory_breakdown& memory) {
   py::dict result;
   add_parts(result, memory.parts);
@@ -83,7 +83,7 @@ py::dict to_python(const sizer::memory_breakdown& memory) {
   result["headroom_bytes"] = number(memory.headroom());
   result["fits"] = memory.fits();
   py::list pools;
-  for (const sizer::pool_usage& pool : memory.pools) pools.append(pool_to_python(pool));
+  for (const sizer::pool_usage& pool : memory.pools) pools.append(to_python(pool));
   result["pools"] = std::move(pools);
   py::list lines;
   for (const sizer::overhead_line& line : memory.overhead) lines.append(line_to_python(line));

@@ -11,6 +11,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "data" / "sources.json"
 # The headers that hold figures of their own name their sources as string literals.
+LINKS = ROOT / "bindings/sizer/_combine.py"
 HEADERS = sorted((ROOT / "libsizer" / "include" / "sizer").rglob("*.hpp"))
 
 
@@ -35,6 +36,8 @@ def test_sources_are_closed_both_ways() -> None:
         used |= set(cited(json.loads(path.read_text(encoding="ascii"))))
     for header in HEADERS:
         used |= set(re.findall(r'figure_kind::\w+, "([a-z0-9-]+)"', header.read_text(encoding="utf-8")))
+    # The links that machines can be joined by, in the package.
+    used |= set(re.findall(r'"(?:standard|measured)", "([a-z0-9-]+)"', LINKS.read_text(encoding="utf-8")))
     assert used <= set(defined), f"undefined: {sorted(used - set(defined))}"
     assert set(defined) <= used, f"unused: {sorted(set(defined) - used)}"
 

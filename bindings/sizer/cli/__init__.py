@@ -13,14 +13,42 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from .._errors import DataError, SizerError, UnknownNameError
-from . import accuracy, audit, calibrate, ceiling, compare, detect, estimate, hardware, measure, models, validate
+from . import (
+    accuracy,
+    audit,
+    calibrate,
+    ceiling,
+    compare,
+    detect,
+    diagnose,
+    estimate,
+    hardware,
+    measure,
+    models,
+    plan,
+    validate,
+)
 from .output import Output, abandon
 
 YES, NO, USAGE, BAD_DATA, INTERNAL = range(5)
 
 #: The command that lists what a field may name.
 _LISTS = {"model": "models", "hardware": "hardware"}
-_COMMANDS = (estimate, compare, ceiling, audit, models, hardware, detect, measure, calibrate, accuracy, validate)
+_COMMANDS = (
+    estimate,
+    compare,
+    plan,
+    diagnose,
+    ceiling,
+    audit,
+    models,
+    hardware,
+    detect,
+    measure,
+    calibrate,
+    accuracy,
+    validate,
+)
 
 
 class _UsageError(Exception):

@@ -29,6 +29,13 @@ class Output:
         else:
             _print(_encodable(display.to_text(blocks, width=_width(), colour=_colour())))
 
+    def configuration(self, plain: dict[str, Any], text: str) -> None:
+        """Prints a text as it is, for a file or a shell, or JSON."""
+        if self.json:
+            self.print_json(plain)
+        else:
+            _print(_encodable(text.rstrip("\n")))
+
     def error(self, described: dict[str, Any]) -> None:
         """Prints what went wrong."""
         if self.json:
