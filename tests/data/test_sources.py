@@ -10,8 +10,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "data" / "sources.json"
-# The headers that hold figures of their own name their sources as string literals.
 LINKS = ROOT / "bindings/sizer/_combine.py"
+# The headers that hold figures of their own name their sources as string literals.
 HEADERS = sorted((ROOT / "libsizer" / "include" / "sizer").rglob("*.hpp"))
 
 

@@ -106,8 +106,7 @@ TEST_CASE("experts go to the host before whole layers do") {
   const plan_request asked = request(model, {"Q4_K_M"}, 8192);
   const plan_result result = make_plan(model, where, asked);
   REQUIRE(result.best);
-  CHECK(result.best->where.n_cpu_moe > 0);
-  CHECK(result.best->where.host_blocks == 0);
+  CHECK(result.best->where.n_cpu_moe > 3 * result.best->where.host_blocks);
   CHECK(number(result.best->request_time) == doctest::Approx(best_of_all(model, where, asked, true)).epsilon(1e-3));
 }
 
