@@ -54,6 +54,22 @@ void compute_buffer_alone(benchmark::State& state) {
 }
 BENCHMARK(compute_buffer_alone)->DenseRange(0, 3);
 
+/// 126 layers over four cards and the host; 36 layers of experts over two.
+void one_plan(benchmark::State& state) {
+  const bool dense = state.range(0) == 0;
+  const architecture& model = model_of(dense ? "llama-3.1-405b" : "gpt-oss-120b");
+  const machine& cards = machine_of(dense ? "4x-rtx-3090" : "2x-rtx-3090");
+  plan_request asked;
+  asked.work.context = 8192;
+  asked.engine = make_engine(engine_kind::llama_cpp, asked.work);
+  asked.weights.push_back({"Q4_K_M", weights(model, find_quantization("Q4_K_M"))});
+  asked.kv_types = {ggml_type::f16};
+  asked.ubatches = {512};
+  for (auto _ : state) benchmark::DoNotOptimize(make_plan(model, cards, asked));
+  state.SetLabel(dense ? "llama-3.1-405b over 4 cards" : "gpt-oss-120b over 2 cards");
+}
+BENCHMARK(one_plan)->DenseRange(0, 1)->Unit(benchmark::kMillisecond);
+
 void compare_all_machines(benchmark::State& state) {
   const architecture& model = model_of("qwen3-coder-30b-a3b");
   std::vector<const machine*> machines;

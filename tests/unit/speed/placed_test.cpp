@@ -67,3 +67,72 @@ TEST_CASE("an estimate with offload says so") {
   CHECK(mentions(placed(10, 0)));
   CHECK_FALSE(mentions(placed(-1, 0)));
 }
+
+TEST_CASE("equal cards with equal shares are as quick as the estimate of that many cards") {
+  for (const model_shape& shape : {sizer_test::dense_shape(), sizer_test::expert_shape_30b()}) {
+    const architecture model = make_architecture(shape);
+    const weights_by_type sizes = weights(model, find_quantization("Q4_K_M"));
+    for (const std::int32_t count : {2, 4}) {
+      machine where = card_in_a_pc();
+      where.devices.front().count = count;
+      const std::vector<site> sites = sites_of(where);
+      placement p;
+      p.device_blocks.assign(static_cast<std::size_t>(count), blocks_of(model) / count);
+      p.head_device = count - 1;
+      workload work;
+      work.context = 16384;
+      work.prompt_tokens = 8192;
+      const engine runtime = make_engine(engine_kind::llama_cpp, work);
+      const rate_estimate decode = placed_decode(model, sizes, where, sites, p, runtime, {.depth = 4096, .batch = 1});
+      const rate_estimate whole = estimate_decode_at(model, sizes, where, runtime, {.depth = 4096, .batch = 1});
+      CHECK(number(decode.rate) == doctest::Approx(number(whole.rate)).epsilon(0.01));
+      CHECK(number(decode.ceiling) == doctest::Approx(number(whole.ceiling)).epsilon(0.01));
+      const rate_estimate prefill = placed_prefill(model, sizes, where, sites, p, runtime, 8192, 0);
+      const rate_estimate whole_prefill = estimate_prefill(model, sizes, where, runtime, work);
+      CHECK(number(prefill.rate) == doctest::Approx(number(whole_prefill.rate)).epsilon(0.05));
+    }
+  }
+}
+
+TEST_CASE("a slower bus never makes a prefill with experts on the host quicker") {
+  const architecture model = make_architecture(sizer_test::expert_shape_30b());
+  const weights_by_type sizes = weights(model, find_quantization("Q4_K_M"));
+  workload work;
+  work.context = 16384;
+  work.prompt_tokens = 4096;
+  engine runtime = make_engine(engine_kind::llama_cpp, work);
+  runtime.llama_cpp.n_cpu_moe = 40;
+  double before = 0.0;
+  for (const double gb_per_s : {0.5, 3.94, 7.88, 31.5, 63.0}) {
+    machine where = card_in_a_pc();
+    sizer::link bus;
+    bus.between = link_kind::host;
+    bus.bandwidth.value = make_bytes_per_second(gb_per_s * 1e9);
+    where.links = {bus};
+    const double rate = number(placed_prefill(model, sizes, where, runtime, work).rate);
+    CHECK(rate >= before);
+    before = rate;
+  }
+}
+
+TEST_CASE("experts on the host do not make the card's attention slow") {
+  const architecture model = make_architecture(sizer_test::expert_shape_30b());
+  const weights_by_type sizes = weights(model, find_quantization("Q4_K_M"));
+  workload shallow;
+  shallow.context = 65536;
+  workload deep = shallow;
+  deep.depth = 60000;
+  engine runtime = make_engine(engine_kind::llama_cpp, shallow);
+  runtime.llama_cpp.n_cpu_moe = 48;
+  const machine where = card_in_a_pc();
+  const auto added = [&](const engine& how) {
+    return number(placed_decode(model, sizes, where, how, deep).time) -
+           number(placed_decode(model, sizes, where, how, shallow).time);
+  };
+  engine on_card = runtime;
+  on_card.llama_cpp.n_cpu_moe = 0;
+  CHECK(added(runtime) == doctest::Approx(added(on_card)).epsilon(0.02));
+  engine cache_on_host = runtime;
+  cache_on_host.llama_cpp.offload_kqv = false;
+  CHECK(added(cache_on_host) > 2.0 * added(on_card));
+}

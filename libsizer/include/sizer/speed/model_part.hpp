@@ -10,6 +10,7 @@
 
 #include <sizer/memory/weights.hpp>
 #include <sizer/model/architecture.hpp>
+#include <sizer/speed/prefill_work.hpp>
 #include <sizer/units.hpp>
 
 namespace sizer {
@@ -30,8 +31,8 @@ struct model_part {
   weights_by_type weights;
 };
 
-/// The part, its weights by number format in the proportions of the whole model: recipes mix formats over the blocks so
-/// that this is off by little. Parts that make up the model sum to its bytes.
+/// The part, its weights by number format in the proportions of all blocks: recipes mix formats over the blocks so that
+/// this is off by little. Parts that make up the model sum to its bytes.
 [[nodiscard]] inline model_part part_of(const architecture& model, const weights_by_type& weights,
                                         const part_request& asked) {
   double always_all = 0.0;
@@ -64,22 +65,22 @@ struct model_part {
   part.architecture.shape.n_mtp_layers = 0;
   if (!asked.head) part.architecture.shape.vocab_size = 0;
 
-  const double head = real(weights.output_head).value();
-  double read_all = real(weights.read_packed).value();
-  for (const bytes& amount : weights.read_by_type) read_all += real(amount).value();
-  const double in_blocks = read_all > head ? read_all - head : 0.0;
-  const double read_here = (always_all > 0.0 ? in_blocks * always_here / always_all : 0.0) + (asked.head ? head : 0.0);
-  const auto scaled = [](const bytes& amount, double share) {
-    return make_bytes(static_cast<std::int64_t>(real(amount).value() * share));
-  };
-  const double read_share = read_all > 0.0 ? read_here / read_all : 0.0;
+  const double elements = static_cast<double>(model.shape.d_model) * model.shape.vocab_size;
+  const auto head_at = static_cast<std::size_t>(detail::head_type(weights, elements));
+  const double always_share = always_all > 0.0 ? always_here / always_all : 0.0;
   const double routed_share = routed_all > 0.0 ? routed_here / routed_all : 0.0;
+  const auto scaled = [](double amount, double share) { return make_bytes(static_cast<std::int64_t>(amount * share)); };
+  const bool packed_head = weights.read_by_type[head_at] < weights.output_head;
   for (std::size_t i = 0; i < weights.read_by_type.size(); ++i) {
-    part.weights.read_by_type[i] = scaled(weights.read_by_type[i], read_share);
-    part.weights.routed_by_type[i] = scaled(weights.routed_by_type[i], routed_share);
+    const bytes head = i == head_at && !packed_head ? weights.output_head : bytes{};
+    part.weights.read_by_type[i] = scaled(real(weights.read_by_type[i] - head).value(), always_share);
+    if (asked.head) part.weights.read_by_type[i] += head;
+    part.weights.routed_by_type[i] = scaled(real(weights.routed_by_type[i]).value(), routed_share);
   }
-  part.weights.read_packed = scaled(weights.read_packed, read_share);
-  part.weights.routed_packed = scaled(weights.routed_packed, routed_share);
+  const bytes head = packed_head ? std::min(weights.output_head, weights.read_packed) : bytes{};
+  part.weights.read_packed = scaled(real(weights.read_packed - head).value(), always_share);
+  if (asked.head) part.weights.read_packed += head;
+  part.weights.routed_packed = scaled(real(weights.routed_packed).value(), routed_share);
   if (asked.head) part.weights.output_head = weights.output_head;
   return part;
 }

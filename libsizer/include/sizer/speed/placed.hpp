@@ -212,7 +212,7 @@ inline std::optional<part_request> experts_on_host(const placement& p) {
   detail::step_sum sum;
   if (n_tokens == 0) return sum.rate(0.0);
   const auto prefill = [&](const model_part& part, const machine& on) {
-    return estimate_prefill(part.architecture, part.weights, on, runtime, work, table);
+    return estimate_prefill(part.architecture, part.weights, on, runtime, work, table, detail::hops_of(p) + 1.0);
   };
   double longest = 0.0;
   double all = 0.0;

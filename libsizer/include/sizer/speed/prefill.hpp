@@ -276,10 +276,11 @@ inline void add_traffic_shares(speed_shares& shares, const prefill_work& work, c
 }  // namespace detail
 
 /// The shares of the prefill of `n_tokens` behind `depth` cached ones.
+/// @param spread  devices that the engine spreads a model over of which this is a part; 0: those of the machine
 /// @throws value_error without a device
 [[nodiscard]] inline speed_shares prefill_shares(const architecture& model, const weights_by_type& weights,
                                                  const machine& where, const engine& runtime, double n_tokens,
-                                                 double depth) {
+                                                 double depth, double spread = 0.0) {
   if (where.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
   const device& target = where.devices.front();
   const speed_context c = context_of(target, runtime);
@@ -288,7 +289,7 @@ inline void add_traffic_shares(speed_shares& shares, const prefill_work& work, c
   const double count = detail::device_count(target);
   speed_shares shares;
   shares.reserve(64);
-  detail::add_product_shares(shares, work, c, rates, count);
+  detail::add_product_shares(shares, work, c, rates, spread > 0.0 ? spread : count);
   detail::add_prefill_attention_shares(shares, work, c, rates);
   detail::add_traffic_shares(shares, work, c, rates, detail::count_layers(model).delta_net > 0.0);
   std::erase_if(shares, [](const speed_share& one) { return one.amount <= 0.0; });
@@ -358,10 +359,11 @@ inline least_prefill least_prefill_time(const architecture& model, const weights
 /// Speed of the prefill of workload.prompt_tokens tokens of one sequence that has workload.depth tokens cached.
 [[nodiscard]] inline rate_estimate estimate_prefill(const architecture& model, const weights_by_type& weights,
                                                     const machine& where, const engine& runtime,
-                                                    const workload& request, level_table table = fitted_levels) {
+                                                    const workload& request, level_table table = fitted_levels,
+                                                    double spread = 0.0) {
   const auto n_tokens = static_cast<double>(request.prompt_tokens);
   const auto depth = static_cast<double>(request.depth);
-  const speed_shares shares = prefill_shares(model, weights, where, runtime, n_tokens, depth);
+  const speed_shares shares = prefill_shares(model, weights, where, runtime, n_tokens, depth, spread);
   const device& target = where.devices.front();
   const interval_question asked{.test = speed_test::prefill,
                                 .context = context_of(target, runtime),
