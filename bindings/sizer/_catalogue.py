@@ -156,7 +156,11 @@ def combine(machines: Sequence[Hardware | Name] | Name, links: Sequence[str] = (
 
     Raises InvalidValueError and UnknownNameError, naming the known links.
     """
+    if not isinstance(links, (str, Sequence)):
+        raise WrongTypeError("links", described(links), "a list of names of links")
     wires = tuple(text("links", one) for one in ([links] if isinstance(links, str) else links))
+    if not isinstance(machines, (str, os.PathLike, Sequence)):
+        raise WrongTypeError("machines", described(machines), "a name, or a list of machines")
     if isinstance(machines, str):
         found = parts_of(machines, hardware) if is_combination(machines) else [hardware(machines)]
     elif isinstance(machines, os.PathLike):

@@ -31,6 +31,7 @@ LINKS: dict[str, tuple[str, str, float, str, str]] = {
     "connectx-7": ("machines", "ConnectX-7 QSFP 200 Gb/s", 23.74, "measured", "dgx-spark-playbooks-102"),
 }
 
+_ONE_PROCESSOR = "at most one processor: its RAM is what lies beside the cards"
 _PART = re.compile(r"(?:(\d{1,3})\s*x\s+)?(.+)")
 
 
@@ -62,7 +63,11 @@ def parts_of(name: str, find: Callable[[str], Hardware]) -> list[Hardware]:
             raise InvalidValueError("hardware", repr(text.strip()), "a count of 1 or more")
         if count > 1:
             entry = one.to_dict()
-            entry["devices"][0]["count"] = entry["devices"][0]["count"] * count
+            first = entry["devices"][0]
+            if first["backend"] == "cpu":
+                raise InvalidValueError("hardware", repr(text.strip()), _ONE_PROCESSOR)
+            first["count"] = first["count"] * count
+            entry.update(id=f"{count}x-{one.id}"[:120], name=f"{count} x {one.name}", kind="multi")
             one = Hardware.from_dict({**entry, "prices": _times(entry.get("prices", []), count)})
         found.append(one)
     return found
@@ -86,9 +91,13 @@ def join(machines: list[Hardware], links: tuple[str, ...] = ()) -> Hardware:
     boxes = [entry for entry in entries if entry["devices"][0]["backend"] != "cpu"]
     if len(cores) > 1:
         names = ", ".join(entry["id"] for entry in cores)
-        raise InvalidValueError("hardware", names, "at most one processor: its RAM is what lies beside the cards")
+        raise InvalidValueError("hardware", names, _ONE_PROCESSOR)
     if cores and any(entry["devices"][0]["memory"]["unified"] for entry in boxes):
         raise InvalidValueError("hardware", cores[0]["id"], "no processor beside a machine with unified memory")
+    own_ram = [entry["id"] for entry in boxes if "host_memory" in entry]
+    if len(boxes) > 1 and own_ram:
+        wanted = "cards beside one processor, or boxes with unified memory; a PC's own RAM cannot join another's"
+        raise InvalidValueError("hardware", ", ".join(own_ram), wanted)
     first = boxes[0] if boxes else cores[0]
     combined = {
         key: value for key, value in first.items() if key not in ("prices", "power", "aliases", "claims", "notes")
@@ -98,9 +107,6 @@ def join(machines: list[Hardware], links: tuple[str, ...] = ()) -> Hardware:
     combined["devices"] = [device for entry in [*boxes, *cores] for device in entry["devices"]]
     if cores:
         combined["host_memory"] = cores[0]["devices"][0]["memory"]
-    hosts = [entry["host_memory"] for entry in boxes if "host_memory" in entry]
-    if hosts and "host_memory" not in combined:
-        combined["host_memory"] = hosts[0]
     if len(boxes) > 1 or len(cores) < len(entries):
         combined["kind"] = "multi"
     wires = [link(name) for name in links]
@@ -112,9 +118,12 @@ def join(machines: list[Hardware], links: tuple[str, ...] = ()) -> Hardware:
         and not any(wire["between"] == "machines" for entry in boxes for wire in entry.get("links", []))
     ):
         raise InvalidValueError("link", "nothing", "a link between the machines, such as 10gbe or thunderbolt-5")
+    alike = len({entry["id"] for entry in boxes}) == 1
     for entry in boxes:
         for wire in entry.get("links", []):
             same = any(wire["name"] == other["name"] for other in wires)
+            if wire["between"] == "devices" and not alike:  # a bridge of one maker joins no other card
+                continue
             if wire["between"] not in kinds and not same and (several_boxes or wire["between"] != "machines"):
                 wires.append({key: value for key, value in wire.items() if key != "max_linked"})
     if wires:

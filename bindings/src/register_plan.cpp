@@ -194,6 +194,7 @@ py::dict place_residents(const std::vector<const sizer::model_entry*>& models, c
   }
   py::dict result;
   result["together"] = found.together;
+  result["all_tried"] = found.all_tried;
   result["request_s"] = found.time;
   py::list plans;
   for (std::size_t i = 0; i < found.plans.size(); ++i) {
@@ -235,33 +236,61 @@ py::dict to_python(const sizer::speculation& s) {
   return result;
 }
 
+/// A draft beside a model that is placed around it. The draft lies on the first device.
 py::dict speculate(const sizer::model_entry& model, const request& asked, const sizer::model_entry* draft,
                    const request* draft_asked, const sizer::machine_entry& machine, double acceptance,
                    std::int64_t draft_tokens) {
   sizer::speculation s;
   std::int64_t draft_weights = 0;
-  std::int64_t draft_cache = 0;
+  std::int64_t draft_other = 0;
+  sizer::plan_result found;
   {
     const py::gil_scoped_release unlocked;
     const question q = resolve(asked, model);
+    const sizer::machine& where = machine.machine;
+    sizer::machine first = where;
+    first.devices.resize(1);
+    first.devices.front().count = 1;
     const auto depth = static_cast<double>(q.work.depth);
-    if (draft == nullptr) {
-      s = sizer::speculate_with_mtp(model.architecture, q.loaded.weights, machine.machine, q.engine, depth, acceptance,
-                                    draft_tokens);
-      draft_weights = number(q.loaded.weights.part(sizer::weight_part::mtp));
-    } else {
+    double one_guess = 0.0;
+    sizer::plan_request wanted;
+    wanted.work = q.work;
+    wanted.engine = q.engine;
+    wanted.weights = {{q.loaded.quantization, q.loaded.weights}};
+    wanted.kv_types = {q.engine.llama_cpp.type_k};
+    wanted.ubatches = {q.engine.llama_cpp.n_ubatch};
+    if (draft != nullptr) {
       const question d = resolve(*draft_asked, *draft);
-      s = sizer::speculate(model.architecture, q.loaded.weights, draft->architecture, d.loaded.weights, machine.machine,
-                           q.engine, depth, acceptance, draft_tokens);
       const sizer::memory_breakdown memory =
-          sizer::engine_memory(draft->architecture, d.loaded.weights, machine.machine, d.work, d.engine);
+          sizer::engine_memory(draft->architecture, d.loaded.weights, first, d.work, d.engine);
       draft_weights = number(memory.parts.weights);
-      draft_cache = number(memory.total()) - draft_weights;
+      draft_other = number(memory.total()) - draft_weights;
+      wanted.goals.reserve = memory.pools.front().parts.total();
+      one_guess = number(sizer::estimate_decode_at(draft->architecture, d.loaded.weights, first, d.engine,
+                                                   {.depth = depth, .batch = 1})
+                             .time);
     }
+    found = sizer::make_plan(model.architecture, where, wanted);
+    const auto decode = [&](double at, double batch) {
+      const sizer::decode_run run{.depth = at, .batch = batch};
+      if (found.best && found.best->placed) {
+        return number(sizer::placed_decode(model.architecture, q.loaded.weights, where, found.sites, found.best->where,
+                                           found.best->engine, run)
+                          .time);
+      }
+      return number(sizer::estimate_decode_at(model.architecture, q.loaded.weights, where, q.engine, run).time);
+    };
+    if (draft == nullptr) {
+      one_guess = decode(0.0, 1.0) * sizer::mtp_share(model.architecture, q.loaded.weights);
+      draft_weights = number(q.loaded.weights.part(sizer::weight_part::mtp));
+    }
+    s = sizer::speculate_with(decode, one_guess, depth, acceptance, draft_tokens);
   }
   py::dict result = to_python(s);
   result["draft_weights_bytes"] = draft_weights;
-  result["draft_other_bytes"] = draft_cache;
+  result["draft_other_bytes"] = draft_other;
+  result["fits"] = found.best.has_value();
+  result["uses_host"] = found.best && found.best->uses_host();
   return result;
 }
 

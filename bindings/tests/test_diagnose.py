@@ -346,7 +346,7 @@ def test_experts_over_four_lanes() -> None:
     four = 4 * 16e9 * 128 / 130 / 8
     assert found.figures["bandwidth_gb_per_s"] == pytest.approx(four / 1e9)
     assert found.figures["passes"] == 8192 / 512
-    sent = found.figures["host_weights_bytes"] * 16 / four
+    sent = found.figures["host_weights_bytes"] * 16 / (0.65 * four)  # what llama.cpp reaches of the link, in the middle
     assert 8192 / found.figures["prefill_tokens_per_s"] == pytest.approx(sent, rel=0.25)
     assert found.figures["prefill_all_lanes_tokens_per_s"] > 3 * found.figures["prefill_tokens_per_s"]
     assert "narrow-bus" not in qwen(pcie_lanes=16, **facts)

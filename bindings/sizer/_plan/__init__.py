@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import _core
-from .._arguments import described, integer, names_the_nearest, real, text
+from .._arguments import boolean, described, integer, names_the_nearest, real, text
 from .._catalogue import Name, as_hardware, as_model, hardware_list
 from .._errors import InvalidValueError, UnknownNameError, WrongTypeError
 from .._estimate import _price_covers, _reverse
 from .._hardware import Hardware
 from .._model import Model
 from .._results import Assumption
-from .explain import assumptions_of, binding, changes_of
+from .explain import assumptions_of, binding, changes_of, devices_of
 from .records import (
     Change,
     Goals,
@@ -28,7 +28,7 @@ from .records import (
     Speculation,
     plain_setup,
 )
-from .wish import wish_of
+from .wish import wish_from, wish_of
 
 __all__ = [
     "Change",
@@ -133,6 +133,8 @@ def plan(
         n_layers=the_model.n_layers,
         hardware=machine.id,
         hardware_name=machine.name,
+        n_devices=devices_of(machine),
+        unified=machine.unified,
         goals=wish.goals,
         best=best,
         binds=binding(best, wish, machine),
@@ -150,7 +152,7 @@ def planned_context(model: Model | Name, hardware: Hardware | Name, **arguments:
     """
     the_model, machine = as_model(model), as_hardware(hardware)
     arguments.pop("context", None)
-    return _core.planned_context(the_model._entry, machine._entry, wish_of(the_model, **arguments).core)
+    return _core.planned_context(the_model._entry, machine._entry, wish_from(the_model, arguments).core)
 
 
 def most_users(model: Model | Name, hardware: Hardware | Name, **arguments: Any) -> int:
@@ -158,7 +160,7 @@ def most_users(model: Model | Name, hardware: Hardware | Name, **arguments: Any)
     plan reaches the goals; 0 when not even one. Arguments and errors are those of ``plan``.
     """
     the_model, machine = as_model(model), as_hardware(hardware)
-    return _core.most_users(the_model._entry, machine._entry, wish_of(the_model, **arguments).core)
+    return _core.most_users(the_model._entry, machine._entry, wish_from(the_model, arguments).core)
 
 
 def least_machines(
@@ -169,7 +171,7 @@ def least_machines(
     **arguments: Any,
 ) -> tuple[LeastMachine, ...]:
     """The machines of the catalogue for which a plan reaches the goals, the cheapest first; those without a known price
-    last, the one with the least memory first.
+    last, the one with the least memory first. RAM beside a card counts only where the machine states it.
 
     machines       None: all of the catalogue
     max_price_usd  leaves out what costs more, and what has no known price
@@ -181,12 +183,15 @@ def least_machines(
         raise WrongTypeError("machines", described(machines), "a list of machines")
     candidates = hardware_list() if machines is None else [as_hardware(one) for one in machines]
     limit = None if max_price_usd is None else real("max_price_usd", max_price_usd)
-    wish = wish_of(the_model, **arguments)
+    # RAM whose size nobody stated would hold anything.
+    wishes = {stated: wish_from(the_model, {**arguments, "use_host": stated}) for stated in (False, True)}
+    may_use_host = boolean("use_host", arguments.get("use_host", True))
     found = []
     for machine in candidates:
         price = machine.price_usd
         if limit is not None and (price is None or price > limit):
             continue
+        wish = wishes[may_use_host and "host_memory" in machine.to_dict()]
         if not _core.runs_on(wish.engine, machine._entry):
             continue
         plain = _core.plan(the_model._entry, machine._entry, wish.core)["plan"]
@@ -221,6 +226,14 @@ def place(
 
     Raises the errors of ``plan``.
     """
+    if not isinstance(models, (list, tuple)):
+        raise WrongTypeError("models", described(models), "a list of dicts with 'model' and arguments of plan()")
+    if (
+        not isinstance(hardware, (str, Hardware))
+        and not hasattr(hardware, "__iter__")
+        and not hasattr(hardware, "__fspath__")
+    ):
+        raise WrongTypeError("hardware", described(hardware), "a machine, or a list of machines")
     boxes: list[Hardware | Name] = (
         [hardware] if isinstance(hardware, (str, Hardware)) or hasattr(hardware, "__fspath__") else list(hardware)
     )
@@ -235,7 +248,7 @@ def place(
             raise UnknownNameError("place", where, PLACES)
         the_model = as_model(one["model"])
         entries.append(the_model)
-        wishes.append(wish_of(the_model, **options))
+        wishes.append(wish_from(the_model, options))
         places.append(where)
         weights.append(real("weight", one.get("weight", 1.0)))
     plain = _core.place_residents(
@@ -267,6 +280,8 @@ def place(
 
     return Residents(
         together=plain["together"],
+        meets_goals=plain["together"] and all(one.setup.meets_goals for one in residents),
+        all_tried=plain["all_tried"],
         residents=residents,
         loads=tuple(
             Load(
@@ -294,7 +309,8 @@ def speculate(
     draft_quant: str | None = None,
     **options: Any,
 ) -> Speculation:
-    """Speculative decoding: memory of the draft and speed, from how often its guesses are right.
+    """Speculative decoding: memory of the draft and speed, from how often its guesses are right. The draft
+    lies on the first device, the model is placed around it as ``plan`` would.
 
     draft         a smaller model with the same vocabulary; None: the model's own multi-token-prediction blocks
     acceptance    chance that a guess is right, 0 to 1

@@ -17,6 +17,13 @@ _WORTH_TELLING = 1.08
 _SHORT_OF_MEMORY = "no placement fits"
 
 
+def devices_of(machine: Hardware) -> int:
+    """Cards or boxes of a machine; cores beside cards are its host."""
+    devices = machine.to_dict()["devices"]
+    cards = [one for one in devices if one["backend"] != "cpu"]
+    return sum(one["count"] for one in cards or devices)
+
+
 def binding(best: Setup | None, wish: Wish, machine: Hardware) -> str:
     """What keeps the plan from being quicker, or from fitting."""
     if best is None:
@@ -67,8 +74,9 @@ def _variations(
     if half >= max(asked, 256):
         yield f"a context of {f.count(half)}", {**given, "context": half}, machine
     entry = machine.to_dict()
-    if machine.backend != "cpu" and len(entry["devices"]) == 1 and not machine.unified:
-        devices = [{**entry["devices"][0], "count": machine.device_count + 1}]
+    cards = [one for one in entry["devices"] if one["backend"] != "cpu"]
+    if len(cards) == 1 and not machine.unified:
+        devices = [{**one, "count": one["count"] + (one is cards[0])} for one in entry["devices"]]
         more = machine.replace(devices=devices)
         yield f"one more {machine.device_name}", given, more
 
@@ -102,6 +110,8 @@ def assumptions_of(machine: Hardware, best: Setup | None) -> Iterator[tuple[str,
     """What a plan takes for granted."""
     if best is None:
         return
+    if not _core.runs_on(best.engine, machine._entry):
+        yield "engine", f"{best.engine} does not run on this device; the figures are what its rules would give"
     if any(not pool.available_known for pool in best.pools):
         yield "host memory", "the machine states none; its size is taken to suffice, and two channels of DDR5-5600"
     if best.placed and len(best.device_blocks) > 1 and "links" not in machine.to_dict():

@@ -110,6 +110,8 @@ class Plan(Record):
     n_layers: int
     hardware: str
     hardware_name: str
+    n_devices: int  #: cards or boxes; cores beside cards are not counted
+    unified: bool  #: its devices are boxes of their own
     goals: Goals
     best: Setup | None  #: the one that reaches the goals, or else comes nearest; None: nothing fits
     binds: str  #: what keeps the plan from being quicker, or from fitting
@@ -180,6 +182,8 @@ class Residents(Record):
     """Several models at once: all loaded together, or swapped where they do not fit together."""
 
     together: bool
+    meets_goals: bool  #: together, and each reaches its own goals
+    all_tried: bool  #: False: the search stopped early; a better way may exist
     residents: tuple[Resident, ...]
     loads: tuple[Load, ...]
     request_s: float  #: of one request to each, added up by their weights
@@ -231,6 +235,8 @@ class Speculation(Record):
     speedup: float
     draft_weights_bytes: int
     draft_other_bytes: int  #: its cache, buffers and context
+    fits: bool  #: there is room for both; otherwise the speeds are as if there were
+    uses_host: bool  #: a part of the model lies in the RAM beside the devices
     best_draft_tokens: int  #: the number of guesses that is quickest at this acceptance
 
 

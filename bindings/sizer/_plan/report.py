@@ -77,8 +77,12 @@ def _choice(setup: Setup) -> str:
 
 def _verdict(plan: Plan, best: Setup) -> Text:
     where = "partly in the RAM beside the devices" if best.uses_host else "on the devices"
+    unknown = [pool for pool in best.pools if not pool.available_known and pool.total_bytes]
+    if unknown and best.uses_host:
+        where += f", if that has {f.byte_size(unknown[0].total_bytes)} to spare"
+    asked = plan.goals.min_decode is not None or plan.goals.max_ttft_s is not None
     if plan.meets_goals:
-        return Text(f"It fits, {where}, and reaches what was asked for.", "good")
+        return Text(f"It fits, {where}" + (", and reaches what was asked for." if asked else "."), "good")
     return Text(f"It fits, {where}, but does not reach what was asked for.", "bad")
 
 
@@ -134,7 +138,7 @@ def residents(answer: Residents) -> list[Block]:
             [
                 one.model_name,
                 setup.quant,
-                f.count(setup.context),
+                f"{f.count(setup.context)}, {setup.kv_type}",
                 (f"{one.hardware}: " if several else "") + " + ".join(dict.fromkeys(sites)),
                 f.gib(sum(pool.total_bytes for pool in setup.pools)),
                 f.significant(setup.decode_of_one),
@@ -149,8 +153,17 @@ def residents(answer: Residents) -> list[Block]:
             "They do not fit together: each is loaded when its turn comes. Sizes and speeds are of each alone.", "bad"
         )
     )
-    headers = ["model", "format", "context", "where", "GiB", "decode tok/s", "first token", "to load from RAM"]
-    blocks: list[Block] = [Heading("Several models at once"), verdict, Table(headers, rows, "llrlrrrr")]
+    headers = ["model", "format", "context and cache", "where", "GiB", "decode tok/s", "first token"]
+    if answer.together:
+        rows = [row[:-1] for row in rows]
+    else:
+        headers.append("to load from RAM")
+    blocks: list[Block] = [Heading("Several models at once"), verdict, Table(headers, rows, "llrlrrrr"[: len(headers)])]
+    missed = [one.model_name for one in answer.residents if not one.setup.meets_goals]
+    if missed:
+        blocks.append(Text(f"Not as quick as asked for: {', '.join(missed)}.", "bad"))
+    if not answer.all_tried:
+        blocks.append(Text("Too many ways to try them all: a better one may exist."))
     if not answer.together:
         return blocks
     loads = [
@@ -213,8 +226,8 @@ def speculation(answer: Speculation) -> list[Block]:
         ["weights of the draft", f.byte_size(answer.draft_weights_bytes)],
         ["its cache and buffers", f.byte_size(answer.draft_other_bytes)],
         ["quickest number of guesses", str(answer.best_draft_tokens)],
+        ["the model lies", "partly in the RAM beside the devices" if answer.uses_host else "on the devices"],
     ]
-    return [
-        Heading(f"Speculative decoding with {draft}, {answer.acceptance:.0%} of guesses right"),
-        Table(["", ""], rows, "lr"),
-    ]
+    lacking = Text("There is no room for both; the speeds are as if there were.", "bad")
+    title = f"Speculative decoding with {draft}, {answer.acceptance:.0%} of guesses right"
+    return [Heading(title), *([] if answer.fits else [lacking]), Table(["", ""], rows, "lr")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from .. import formatting as f
-from .._catalogue import hardware
 from .._emit import emit
 from .._emit.settings import Settings
 from .._errors import InvalidValueError
@@ -14,9 +13,9 @@ from .records import Plan, Setup
 _LLAMA_CPP = ("llama.cpp", "ollama", "lm-studio")
 
 
-def _boxes(best: Setup, machine: str) -> bool:
+def _boxes(best: Setup, plan: Plan) -> bool:
     """Whether the devices are boxes of their own, which llama.cpp reaches over RPC."""
-    return len(best.device_blocks) > 1 and hardware(machine).unified
+    return len(best.device_blocks) > 1 and plan.unified
 
 
 def _placement(best: Setup, remote: bool) -> tuple[dict[str, Any], dict[str, str]]:
@@ -36,17 +35,16 @@ def _placement(best: Setup, remote: bool) -> tuple[dict[str, Any], dict[str, str
             f"the experts of {best.n_cpu_moe} layers stay in the RAM ({f.byte_size(best.host_bytes)}), because a token "
             "reads only some of them"
         )
-    if len(best.device_blocks) > 1:
-        split, names = list(best.tensor_split), list(values["devices"])
-        if remote:  # llama.cpp counts the boxes behind RPC first
-            split, names = [*split[1:], split[0]], [*names[1:], names[0]]
-        values["devices"] = tuple(names)
-        values["tensor_split"] = tuple(split)
+    used = [at for at, layers in enumerate(best.tensor_split) if layers] if remote else list(range(len(sites)))
+    if len(used) > 1:
+        if remote:  # only the boxes that hold something; llama.cpp counts those behind RPC first
+            used = [*used[1:], used[0]]
+            values["rpc_servers"] = len(used) - 1
+        values["tensor_split"] = tuple(best.tensor_split[at] for at in used)
         values["split_mode"] = best.split_mode
-        reasons["tensor_split"] = "layers of each device that fit and take the least time together"
-        reasons["split_mode"] = "the devices take turns, layer by layer"
-        if remote:
-            values["rpc_servers"] = len(names) - 1
+        reasons["tensor_split"] = "Layers of each device that fit and take the least time together."
+        reasons["split_mode"] = "The devices take turns, layer by layer."
+    values["devices"] = tuple(sites[at].site for at in used)
     return values, reasons
 
 
@@ -69,17 +67,15 @@ def settings_of(plan: Plan) -> Settings:
         reasons["flash_attention"] = "the scores of attention are not kept in memory; a quantised V cache needs it"
         reasons["ubatch"] = f"prefill of {f.count(best.prompt_tokens)} tokens at {f.rate(best.prefill.tokens_per_s)}"
         if best.placed:
-            placed, why = _placement(best, _boxes(best, plan.hardware))
+            placed, why = _placement(best, _boxes(best, plan))
             values.update(placed)
             reasons.update(why)
         elif best.split_mode == "row":
             values["split_mode"] = "row"
             reasons["split_mode"] = "the devices work on every matrix together"
-    elif best.engine == "vllm":
-        machine = hardware(plan.hardware)
-        if machine.device_count > 1:
-            values["tensor_parallel"] = machine.device_count
-            reasons["tensor_parallel"] = "the devices work on every layer together"
+    elif best.engine == "vllm" and plan.n_devices > 1:
+        values["tensor_parallel"] = plan.n_devices
+        reasons["tensor_parallel"] = "the devices work on every layer together"
     return Settings(
         model=plan.model,
         model_name=plan.model_name,

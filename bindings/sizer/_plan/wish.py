@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .. import _arguments, _core
-from .._arguments import boolean, integer, optional_integer, real, text
-from .._errors import InvalidValueError, UnknownNameError
+from .._arguments import boolean, described, integer, optional_integer, real, text
+from .._errors import InvalidValueError, UnknownNameError, WrongTypeError
 from .._model import Model
 from .records import Goals
 
@@ -25,10 +26,11 @@ _GGUF_FLOOR = "Q4_K_M"
 #: Types of llama.cpp's cache that a plan chooses from, best first.
 _KV_TYPES = ("f16", "q8_0")
 #: llama.cpp's default, and larger ones that a long prompt is quicker with.
-_UBATCHES = (512, 1024, 2048)
+_UBATCHES = (512, 1024, 2048, 4096, 8192)
 #: Options that a plan decides; a caller cannot.
 _DECIDED = ("n_gpu_layers", "n_cpu_moe", "type_k", "type_v", "split_mode", "n_outputs_max")
 _MIB = 1024**2
+_MOST_MIB = 2**40
 
 PREFERENCES = ("quality", "speed")
 
@@ -51,18 +53,27 @@ def quantizations_of(model: Model, engine: str) -> tuple[str, ...]:
     return ("MXFP4_MOE",) if model._entry.native_quantization.upper().startswith("MXFP4") else _GGUF
 
 
+def _names(field: str, value: Any) -> list[Any]:
+    """One name, or a list of them."""
+    if isinstance(value, (str, bytes)):
+        return [value]
+    if not isinstance(value, Sequence):
+        raise WrongTypeError(field, described(value), "a name, or a list of them, best first")
+    return list(value)
+
+
 def _quants(model: Model, engine: str, quant: Any, floor: str | None) -> tuple[str, ...]:
     if quant is not None:
-        given = [quant] if isinstance(quant, str) else list(quant)
+        given = _names("quant", quant)
         if not given:
             raise InvalidValueError("quant", "an empty list", "a quantisation, or a list, best first")
         return tuple(text("quant", one) for one in given)
     if model.file is not None and floor is None:
         return ()
     choices = quantizations_of(model, engine)
-    least: str = _FLOORS.get(engine, _GGUF_FLOOR) if floor is None else floor
+    least: str = _FLOORS.get(engine, _GGUF_FLOOR) if floor is None else text("min_quant", floor)
     if least.upper() not in choices:
-        if floor is None:
+        if floor is None or (engine not in _CHOICES and least.upper() in _GGUF):
             return choices
         raise UnknownNameError("min_quant", least, choices)
     return choices[: choices.index(least.upper()) + 1]
@@ -71,7 +82,7 @@ def _quants(model: Model, engine: str, quant: Any, floor: str | None) -> tuple[s
 def _kv_types(engine: str, kv_type: str | Sequence[str] | None) -> tuple[str, ...]:
     if kv_type is None:
         return ("f16",) if engine in _CHOICES else _KV_TYPES
-    types = (kv_type,) if isinstance(kv_type, str) else tuple(kv_type)
+    types = _names("kv_type", kv_type)
     if not types:
         raise InvalidValueError("kv_type", "an empty list", "a type, or a list, best first")
     return tuple(text("kv_type", one) for one in types)
@@ -99,7 +110,7 @@ def wish_of(
     engine_options: Mapping[str, Any] | None = None,
 ) -> Wish:
     """Checks the arguments of ``sizer.plan``."""
-    for name in engine_options or {}:
+    for name in dict(_arguments.option_pairs(engine_options)):
         if name in _DECIDED:
             raise InvalidValueError("engine_options", repr(name), "an option that the plan does not decide")
     chosen = prefer if prefer is not None else "quality" if min_decode or max_ttft_s else "speed"
@@ -130,6 +141,8 @@ def wish_of(
         prefer=chosen,
     )
     given = optional_integer("ubatch", ubatch)
+    if not 0 <= reserve_mib <= _MOST_MIB:
+        raise InvalidValueError("reserve_mib", str(reserve_mib), f"0 to {_MOST_MIB}")
     core = _core.PlanWish(
         request=request,
         quants=list(quants),
@@ -142,3 +155,15 @@ def wish_of(
         prefer_quality=chosen == "quality",
     )
     return Wish(core=core, goals=goals, engine=runtime, quants=quants, kv_types=kv_types)
+
+
+#: What ``wish_of`` takes.
+ARGUMENTS = tuple(name for name in inspect.signature(wish_of).parameters if name != "model")
+
+
+def wish_from(model: Model, arguments: Mapping[str, Any]) -> Wish:
+    """The same from arguments that were passed on. Raises UnknownNameError for one that does not exist."""
+    for name in arguments:
+        if name not in ARGUMENTS:
+            raise UnknownNameError("argument", name, _core.nearest_names(name, list(ARGUMENTS)) or list(ARGUMENTS))
+    return wish_of(model, **arguments)

@@ -122,8 +122,11 @@ def _find(options: argparse.Namespace, output: Output) -> int:
     """The reverse questions."""
     from .._plan import least_machines, most_users, planned_context, report
 
-    arguments = _arguments(options)
-    name = options.models[0]
+    arguments = _spec(options.models[0], _arguments(options))
+    name = arguments.pop("model")
+    if len(options.models) > 1 or (options.find != "machine" and len(options.hardware) > 1):
+        raise InvalidValueError("find", repr(options.find), "one model, and one machine")
+    prompt = f", with prompts of {arguments.get('prompt_tokens', 2048):,} tokens"
     if options.find == "machine":
         limit = None if options.max_price is None else number("max_price", options.max_price)
         machines = _machines(options) or None
@@ -134,10 +137,14 @@ def _find(options: argparse.Namespace, output: Output) -> int:
     answer: int | None
     if options.find == "context":
         answer = planned_context(name, machine, **arguments)
-        sentence = "No context reaches what was asked for." if not answer else f"Up to {answer:,} tokens of context."
+        sentence = (
+            "No context reaches what was asked for." if not answer else f"Up to {answer:,} tokens of context{prompt}."
+        )
     else:
         answer = most_users(name, machine, **arguments)
-        sentence = f"Up to {answer:,} users at once." if answer else "Not even one user gets what was asked for."
+        sentence = (
+            f"Up to {answer:,} users at once{prompt}." if answer else "Not even one user gets what was asked for."
+        )
     output.answer({"schema_version": 1, options.find: answer}, [Text(sentence, "good" if answer else "bad")])
     return 0 if answer else 1
 
@@ -158,7 +165,7 @@ def _speculate(options: argparse.Namespace, output: Output) -> int:
         **known,
     )
     output.answer(answer.to_dict(), report.speculation(answer))
-    return 0 if answer.speedup > 1.0 else 1
+    return 0 if answer.fits and answer.speedup > 1.0 else 1
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
@@ -175,16 +182,16 @@ def run(options: argparse.Namespace, output: Output) -> int:
         return _speculate(options, output)
     arguments = _arguments(options)
     machines = _machines(options)
-    several = len(options.models) > 1 or len(machines) > 1
+    several = (
+        len(options.models) > 1 or len(machines) > 1 or any(key in options.models[0] for key in (",place=", ",weight="))
+    )
     if several:
         if options.emit is not None:
             raise InvalidValueError("emit", repr(options.emit), "one model and one machine")
         answer = place([_spec(text, arguments) for text in options.models], machines)
         output.answer(answer.to_dict(), report.residents(answer))
-        return 0 if answer.together else 1
+        return 0 if answer.meets_goals else 1
     spec = _spec(options.models[0], arguments)
-    spec.pop("place", None)
-    spec.pop("weight", None)
     one = plan(spec.pop("model"), machines[0], changes=options.emit is None, **spec)
     if options.emit is not None:
         if one.best is None:

@@ -81,6 +81,12 @@ inline void explain(estimate_result& result, const architecture& model, const ma
         {"engine", std::string{to_string(engine.kind)} +
                        " does not run on this device; the figures are what its rules would give"});
   }
+  for (std::size_t i = 1; i < machine.devices.size(); ++i) {
+    if (machine.devices[i].backend == backend::cpu) continue;
+    result.assumptions.push_back(
+        {"devices", "the model lies on " + target.name + "; a plan spreads it over the machine's other devices too"});
+    break;
+  }
   if (find_family(model.shape.family) == nullptr) {
     result.assumptions.push_back(
         {"family", "'" + model.shape.family + "' is not known; optional tensors are those of a plain transformer"});

@@ -136,14 +136,12 @@ inline void rate_plan(plan& p, const plan_request& asked, const architecture& mo
   return p;
 }
 
-/// The best placement of a candidate; empty when none fits.
-[[nodiscard]] inline std::optional<plan> placed_plan(const plan_request& asked, std::size_t index,
-                                                     const engine& runtime, const architecture& model,
-                                                     const machine& where, const std::vector<site>& sites) {
+/// The placement of least time by the costs of its blocks that fits by the full memory rules; empty when none does.
+[[nodiscard]] inline std::optional<plan> cheapest_placement(block_problem& problem, const plan_request& asked,
+                                                            std::size_t index, const engine& runtime,
+                                                            const architecture& model, const machine& where,
+                                                            const std::vector<site>& sites) {
   const weights_by_type& weights = asked.weights[index].weights;
-  block_problem problem =
-      placement_costs(model, weights, where, sites, runtime, asked.work, asked.goals.reserve, asked.may_use_host);
-  if (!asked.may_move_experts) problem.experts_on_host.clear();
   // The bytes beside the blocks depend a little on where the blocks lie: what is missing is added until it fits.
   constexpr int most_rounds = 12;
   for (int round = 0; round < most_rounds; ++round) {
@@ -169,6 +167,43 @@ inline void rate_plan(plan& p, const plan_request& asked, const architecture& mo
     if (problem.host && !p.pools.back().fits()) problem.host->fixed_bytes -= number(p.pools.back().headroom());
   }
   return std::nullopt;
+}
+
+/// What is left on the fullest device that a plan uses.
+[[nodiscard]] inline bytes least_room(const plan& p) {
+  std::optional<bytes> least;
+  for (const pool_usage& pool : p.pools) {
+    if (pool.name == "host" || pool.parts.total() == bytes{}) continue;
+    if (!least || pool.headroom() < *least) least = pool.headroom();
+  }
+  return least.value_or(bytes{});
+}
+
+/// The best placement of a candidate; empty when none fits. Where several devices share a prefill, the longest of their
+/// stages counts too: each shorter one that is possible is tried with the placement that is cheapest then.
+[[nodiscard]] inline std::optional<plan> placed_plan(const plan_request& asked, std::size_t index,
+                                                     const engine& runtime, const architecture& model,
+                                                     const machine& where, const std::vector<site>& sites) {
+  block_problem problem = placement_costs(model, asked.weights[index].weights, where, sites, runtime, asked.work,
+                                          asked.goals.reserve, asked.may_use_host);
+  if (!asked.may_move_experts) problem.experts_on_host.clear();
+  std::optional<plan> best = cheapest_placement(problem, asked, index, runtime, model, where, sites);
+  if (!best || best->uses_host() || hops_of(best->where) == 0.0) return best;
+  problem.host.reset();
+  placement last = best->where;
+  for (std::int64_t step = 0; step < last.blocks(); ++step) {
+    const std::vector<double> stages = stage_seconds(problem, last);
+    const double longest = *std::max_element(stages.begin(), stages.end());
+    for (site_cost& device : problem.devices) device.most_seconds = longest * (1.0 - 1e-9);
+    std::optional<plan> next = cheapest_placement(problem, asked, index, runtime, model, where, sites);
+    if (!next) break;
+    last = next->where;
+    // Of plans that are as quick, the one that leaves most room on its fullest device.
+    constexpr double as_quick = 1.001;
+    const bool roomier = next->request_time < best->request_time * as_quick && least_room(*next) > least_room(*best);
+    if (next->request_time < best->request_time || roomier) best = std::move(next);
+  }
+  return best;
 }
 
 /// Whether a candidate is better than the best so far: goals reached, then the time of the request. A cache of less

@@ -1,7 +1,8 @@
 #pragma once
 /// @file
 /// Reverse questions about a plan: the largest context, and the most users at once, with which the goals are reached.
-/// More of either never takes less memory or time, so the answers are found by bisection.
+/// More of either never takes less memory or time, so the answers are found by bisection. RAM whose size nobody stated
+/// would hold anything: it is not used here.
 
 #include <algorithm>
 #include <cstdint>
@@ -16,6 +17,11 @@ namespace sizer {
 inline namespace v0 {
 
 namespace detail {
+
+/// Keeps blocks off RAM of unknown size.
+inline void use_stated_memory_only(plan_request& asked, const machine& where) {
+  asked.may_use_host = asked.may_use_host && where.host_memory.has_value();
+}
 
 /// The largest of the steps 1..most for which a plan meets the goals; 0 when none does.
 template <class MakePlan>
@@ -41,6 +47,7 @@ template <class MakePlan>
 /// goals; empty when none does. Prompt and answer stay as they are, so it is at least their sum.
 [[nodiscard]] inline std::optional<std::int64_t> largest_planned_context(const architecture& model,
                                                                          const machine& where, plan_request asked) {
+  detail::use_stated_memory_only(asked, where);
   const std::int64_t native = model.shape.context_length;
   const std::int64_t needed = asked.work.depth + asked.work.prompt_tokens + asked.work.output_tokens;
   const std::int64_t first = std::max<std::int64_t>(1, std::min(needed, native));
@@ -57,6 +64,7 @@ template <class MakePlan>
 /// The most users at once, each with the request's context, prompt and answer and all decoding together, with which a
 /// plan meets the goals; 0 when not even one does. llama.cpp has at most 256 slots.
 [[nodiscard]] inline std::int64_t most_users(const architecture& model, const machine& where, plan_request asked) {
+  detail::use_stated_memory_only(asked, where);
   constexpr std::int64_t most_of_servers = 4096;
   const std::int64_t most = asked.engine.is_llama_cpp() ? llama_cpp_max_slots : most_of_servers;
   return detail::largest_step(most, [&](std::int64_t users) {

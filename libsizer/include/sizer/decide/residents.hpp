@@ -4,13 +4,16 @@
 /// requests take the least time together.
 ///
 /// Each model goes to one device, to the host's cores, or over all that is free, on one of the machines. The models are
-/// placed one after the other into what the others have left, the largest first; every choice is tried, except where
-/// the times so far and the best that the remaining models could reach alone are already no better than a solution.
+/// placed one after the other into what the others have left, the largest first, the quickest choice first; every
+/// choice is tried, except where the times so far and the best that the remaining models could reach alone are already
+/// no better than a solution. Choices are planned once for the same room. After most_placements plans the best solution
+/// so far stands, and the result says that not all was tried.
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -56,6 +59,7 @@ struct site_load {
 
 struct residents_result {
   bool together = false;             ///< all of them fit at the same time
+  bool all_tried = true;             ///< false: the search stopped early, so that a better solution may exist
   std::vector<resident_plan> plans;  ///< by resident; together, or each alone on the machine that is quickest for it
   std::vector<std::vector<site_load>> loads;  ///< by machine and site; of all together
   std::vector<seconds> swap_in;               ///< by resident: its weights from RAM to the device
@@ -63,6 +67,9 @@ struct residents_result {
 };
 
 namespace detail {
+
+/// Plans that the search makes at most; each takes a fraction of a millisecond to some milliseconds.
+inline constexpr std::size_t most_placements = 4000;
 
 class resident_search {
  public:
@@ -94,9 +101,12 @@ class resident_search {
     best_time_ = std::numeric_limits<double>::infinity();
     place(0, 0.0);
     result.together = best_time_ < std::numeric_limits<double>::infinity();
+    result.all_tried = planned_.size() < most_placements;
     result.plans = result.together ? best_ : alone_;
     result.time = 0.0;
-    for (std::size_t i = 0; i < residents_.size(); ++i) result.time += weighted(i, result.plans[i].plan);
+    for (std::size_t i = 0; i < residents_.size(); ++i) {
+      result.time += residents_[i].weight * number(result.plans[i].plan.request_time);
+    }
     for (std::size_t m = 0; m < machines_.size(); ++m) {
       std::vector<site_load> loads;
       for (const site& one : sites_[m]) loads.push_back({one.name, {}, one.available, one.available_known});
@@ -119,8 +129,10 @@ class resident_search {
   [[nodiscard]] std::int64_t size_of(std::size_t i) const {
     return number(residents_[i].request.weights.back().weights.total);
   }
-  [[nodiscard]] double weighted(std::size_t i, const plan& p) const {
-    return residents_[i].weight * number(p.request_time);
+  /// What a choice costs: its time, and a missed goal more than any time.
+  [[nodiscard]] double cost(std::size_t i, const plan& p) const {
+    constexpr double missed = 1e9;
+    return residents_[i].weight * number(p.request_time) + (p.meets_goals() ? 0.0 : missed);
   }
 
   /// The machine that some of the sites make, with what is left on them.
@@ -134,6 +146,9 @@ class resident_search {
       if (one.is_host) {
         part.host_memory = machines_[m].host_memory;
         if (part.host_memory) part.host_memory->usable.value = left;
+        for (const device& cores : machines_[m].devices) {
+          if (cores.backend == backend::cpu && !part.devices.empty()) part.devices.push_back(cores);
+        }
         continue;
       }
       device d = one.where.devices.front();
@@ -149,17 +164,25 @@ class resident_search {
 
   /// Calls `visit` with every way to put model i into what is left.
   template <class Visit>
-  void for_each_choice(std::size_t i, Visit visit) const {
+  void for_each_choice(std::size_t i, Visit visit) {
     const resident& one = residents_[i];
     const auto attempt = [&](std::size_t m, std::vector<std::size_t> wanted, bool may_use_host) {
       plan_request asked = one.request;
       asked.may_use_host = asked.may_use_host && may_use_host;
+      std::vector<std::int64_t> key{static_cast<std::int64_t>(i), static_cast<std::int64_t>(m), may_use_host ? 1 : 0};
       for (const std::size_t s : wanted) {
         if (sites_[m][s].available_known && sites_[m][s].available < used_[m][s]) return;
+        key.push_back(static_cast<std::int64_t>(s));
+        key.push_back(number(used_[m][s]));
       }
-      plan_result found = make_plan(*one.model, part_of_machine(m, wanted), asked);
-      if (!found.best || found.best->pools.size() != wanted.size()) return;
-      visit({m, std::move(wanted), std::move(*found.best)});
+      auto known = planned_.find(key);
+      if (known == planned_.end()) {
+        if (planned_.size() >= most_placements) return;
+        plan_result found = make_plan(*one.model, part_of_machine(m, wanted), asked);
+        const bool usable = found.best && found.best->pools.size() == wanted.size();
+        known = planned_.emplace(std::move(key), usable ? std::move(found.best) : std::nullopt).first;
+      }
+      if (known->second) visit({m, std::move(wanted), *known->second});
     };
     for (std::size_t m = 0; m < machines_.size(); ++m) {
       const std::vector<site>& sites = sites_[m];
@@ -181,6 +204,21 @@ class resident_search {
     }
   }
 
+  /// Whether two choices leave the same behind: equal machines in equal states, or equal devices of one machine.
+  [[nodiscard]] bool same_room(const resident_plan& a, const resident_plan& b) const {
+    if (a.sites.size() != b.sites.size() || a.plan.request_time != b.plan.request_time) return false;
+    if (a.machine != b.machine) {
+      return a.sites == b.sites && machines_[a.machine] == machines_[b.machine] && used_[a.machine] == used_[b.machine];
+    }
+    for (std::size_t k = 0; k < a.sites.size(); ++k) {
+      const std::size_t x = a.sites[k];
+      const std::size_t y = b.sites[k];
+      if (used_[a.machine][x] != used_[a.machine][y]) return false;
+      if (sites_[a.machine][x].where.devices != sites_[a.machine][y].where.devices) return false;
+    }
+    return true;
+  }
+
   /// Places the n-th model of the order, and those behind it.
   void place(std::size_t n, double time) {
     if (n == order_.size()) {
@@ -189,7 +227,7 @@ class resident_search {
       return;
     }
     double least = 0.0;
-    for (std::size_t k = n; k < order_.size(); ++k) least += weighted(order_[k], alone_[order_[k]].plan);
+    for (std::size_t k = n; k < order_.size(); ++k) least += cost(order_[k], alone_[order_[k]].plan);
     if (time + least >= best_time_) return;
     const std::size_t i = order_[n];
     std::vector<resident_plan> choices;
@@ -204,8 +242,8 @@ class resident_search {
           used = add ? used + amount : used - amount;
         }
       };
-      const double with = time + weighted(i, choice.plan);
-      if (with >= best_time_) break;
+      const double with = time + cost(i, choice.plan);
+      if (with >= best_time_) continue;
       use(true);
       chosen_[i] = choice;
       place(n + 1, with);
@@ -219,6 +257,7 @@ class resident_search {
   std::vector<std::vector<bytes>> used_;
   std::vector<std::size_t> order_;
   std::vector<resident_plan> alone_, chosen_, best_;
+  std::map<std::vector<std::int64_t>, std::optional<plan>> planned_;  ///< by model, place, and what others use there
   double best_time_ = 0;
 };
 

@@ -55,10 +55,15 @@ inline void check_speculation(double acceptance, std::int64_t draft_tokens) {
   }
 }
 
-/// @param decode  seconds of a decode step of the model: (depth, batch)
+}  // namespace detail
+
+/// From times alone.
+/// @param decode     seconds of a decode step of the model: (depth, batch)
+/// @param one_guess  seconds of one guess
 template <class Decode>
 [[nodiscard]] speculation speculate_with(Decode decode, double one_guess, double depth, double acceptance,
                                          std::int64_t draft_tokens) {
+  detail::check_speculation(acceptance, draft_tokens);
   speculation s;
   s.draft_tokens = draft_tokens;
   s.acceptance = acceptance;
@@ -72,8 +77,6 @@ template <class Decode>
   return s;
 }
 
-}  // namespace detail
-
 /// With a draft model on the same machine.
 /// @param depth         tokens cached
 /// @param acceptance    0 to 1
@@ -83,28 +86,21 @@ template <class Decode>
                                            const architecture& draft, const weights_by_type& draft_weights,
                                            const machine& where, const engine& runtime, double depth, double acceptance,
                                            std::int64_t draft_tokens) {
-  detail::check_speculation(acceptance, draft_tokens);
   const auto step = [&](const architecture& of, const weights_by_type& in, double at, double batch) {
     return number(estimate_decode_at(of, in, where, runtime, {.depth = at, .batch = batch}).time);
   };
-  return detail::speculate_with([&](double at, double batch) { return step(model, weights, at, batch); },
-                                step(draft, draft_weights, depth, 1.0), depth, acceptance, draft_tokens);
+  return speculate_with([&](double at, double batch) { return step(model, weights, at, batch); },
+                        step(draft, draft_weights, depth, 1.0), depth, acceptance, draft_tokens);
 }
 
-/// With the model's own multi-token-prediction blocks: a guess reads them and the output head, at the pace at which the
-/// model's blocks are read.
-/// @throws value_error also for a model without such blocks
-[[nodiscard]] inline speculation speculate_with_mtp(const architecture& model, const weights_by_type& weights,
-                                                    const machine& where, const engine& runtime, double depth,
-                                                    double acceptance, std::int64_t draft_tokens) {
-  detail::check_speculation(acceptance, draft_tokens);
+/// Bytes that a guess of the model's own multi-token-prediction blocks reads (them and the output head), over those
+/// that a token of the model reads.
+/// @throws value_error for a model without such blocks
+[[nodiscard]] inline double mtp_share(const architecture& model, const weights_by_type& weights) {
   const bytes blocks = weights.part(weight_part::mtp);
   if (model.shape.n_mtp_layers == 0 || blocks == bytes{}) {
     throw value_error{"draft", "none", "a draft model: this one has no multi-token-prediction block"};
   }
-  const auto decode = [&](double at, double batch) {
-    return number(estimate_decode_at(model, weights, where, runtime, {.depth = at, .batch = batch}).time);
-  };
   // Of its routed experts a block reads those that one token uses, like the blocks of the model.
   double in_blocks = 0.0;
   double routed = 0.0;
@@ -118,7 +114,19 @@ template <class Decode>
   const double head = real(weights.output_head).value();
   const double guess = in_blocks - routed * (1.0 - used) + head;
   const double whole = std::max(real(weights.active - weights.row).value(), 1.0);
-  return detail::speculate_with(decode, decode(0.0, 1.0) * guess / whole, depth, acceptance, draft_tokens);
+  return guess / whole;
+}
+
+/// With the model's own multi-token-prediction blocks, read at the pace at which the model's blocks are read.
+/// @throws value_error also for a model without such blocks
+[[nodiscard]] inline speculation speculate_with_mtp(const architecture& model, const weights_by_type& weights,
+                                                    const machine& where, const engine& runtime, double depth,
+                                                    double acceptance, std::int64_t draft_tokens) {
+  const double share = mtp_share(model, weights);
+  const auto decode = [&](double at, double batch) {
+    return number(estimate_decode_at(model, weights, where, runtime, {.depth = at, .batch = batch}).time);
+  };
+  return speculate_with(decode, decode(0.0, 1.0) * share, depth, acceptance, draft_tokens);
 }
 
 }  // namespace v0

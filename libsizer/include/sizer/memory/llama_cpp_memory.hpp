@@ -11,6 +11,7 @@
 #include <sizer/memory/compute_buffer.hpp>
 #include <sizer/memory/kv_cache.hpp>
 #include <sizer/memory/recurrent_state.hpp>
+#include <sizer/memory/staged_weights.hpp>
 #include <sizer/memory/weights.hpp>
 #include <sizer/model/architecture.hpp>
 
@@ -145,6 +146,11 @@ inline void add_overhead(memory_breakdown& memory, pool_usage& pool, std::string
     sourced<bytes> context = runtime_overhead(target.backend);
     context.value *= count{memory.devices};
     detail::add_overhead(memory, device_pool, "device context", std::move(context));
+    const bytes staged = detail::staged_bytes(model, weights, detail::first_device_layer(model, options),
+                                              options.n_cpu_moe, target.backend, options);
+    detail::add_overhead(memory, device_pool, "host weights staged for prefill",
+                         {detail::staging_beyond(model, options, compute.device, staged), figure_kind::derived,
+                          "llama-cpp-source", "a matrix of the host's at a time (--op-offload)"});
   }
   detail::add_overhead(memory, host_only ? device_pool : host_pool, "logits kept for the caller",
                        {compute.output, figure_kind::derived, "llama-cpp-source", "slots x vocabulary x 4 bytes"});

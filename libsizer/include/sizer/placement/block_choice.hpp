@@ -29,6 +29,7 @@ struct site_cost {
   std::vector<double> seconds;          ///< of each block, whole
   std::vector<double> without_experts;  ///< of each block whose routed experts are elsewhere
   double head_seconds = 0;
+  double most_seconds = std::numeric_limits<double>::infinity();  ///< of the blocks and the head on a device
 };
 
 /// The numbers of one question. `devices` in their order; a machine without a host of its own has no `host`.
@@ -106,9 +107,10 @@ class block_search {
     const site_cost& device = p_.devices[d];
     double best = d + 1 < p_.devices.size() ? best_[at(d + 1, i)] : best_[at(d, i)];  // unused
     std::int64_t taken = best < std::numeric_limits<double>::infinity() ? 0 : -1;
-    double seconds = d > 0 ? device.fixed_seconds : 0.0;
+    const double hop = d > 0 ? device.fixed_seconds : 0.0;
+    double seconds = hop;
     std::int64_t used = device.fixed_bytes;
-    for (std::size_t j = i; used <= device.capacity; ++j) {  // blocks i..j-1 on device d
+    for (std::size_t j = i; used <= device.capacity && seconds - hop <= device.most_seconds; ++j) {  // i..j-1 on d
       const double rest = d + 1 < p_.devices.size() ? best_[at(d + 1, j)] : std::numeric_limits<double>::infinity();
       if (j > i && seconds + rest < best) {
         best = seconds + rest;
@@ -116,7 +118,8 @@ class block_search {
       }
       // This device is the last: the head is here, with or without blocks.
       if (j == n_) {
-        if (used + p_.head_bytes <= device.capacity && seconds + device.head_seconds < best) {
+        const bool in_time = seconds - hop + device.head_seconds <= device.most_seconds;
+        if (in_time && used + p_.head_bytes <= device.capacity && seconds + device.head_seconds < best) {
           best = seconds + device.head_seconds;
           taken = static_cast<std::int64_t>(j - i) + last_;
         }
@@ -159,6 +162,22 @@ class block_search {
 };
 
 }  // namespace detail
+
+/// Seconds of the blocks (and the head) that a placement puts on each device.
+[[nodiscard]] inline std::vector<double> stage_seconds(const block_problem& problem, const placement& where) {
+  std::vector<double> stages;
+  auto block = static_cast<std::size_t>(where.host_blocks);
+  for (std::size_t d = 0; d < where.device_blocks.size(); ++d) {
+    const site_cost& device = problem.devices[d];
+    double sum = where.head_device == static_cast<std::int64_t>(d) ? device.head_seconds : 0.0;
+    for (std::int64_t n = 0; n < where.device_blocks[d]; ++n, ++block) {
+      const bool moved = static_cast<std::int64_t>(block) < where.n_cpu_moe;
+      sum += moved ? device.without_experts[block] : device.seconds[block];
+    }
+    stages.push_back(sum);
+  }
+  return stages;
+}
 
 /// The placement of least time that fits; empty when none does.
 [[nodiscard]] inline std::optional<block_choice> choose_blocks(const block_problem& problem) {

@@ -17,6 +17,7 @@
 #include <sizer/memory/kv_cache.hpp>
 #include <sizer/memory/llama_cpp_memory.hpp>
 #include <sizer/memory/recurrent_state.hpp>
+#include <sizer/memory/staged_weights.hpp>
 #include <sizer/memory/weights.hpp>
 #include <sizer/model/architecture.hpp>
 #include <sizer/placement/site.hpp>
@@ -158,52 +159,12 @@ struct block_bytes {
 
 namespace detail {
 
-/// Bytes of the largest matrix of a block: of its routed experts, or of its other parts.
-[[nodiscard]] inline bytes largest_matrix(const layer& block, const architecture& model, const layer_weights& weights,
-                                          bool experts) {
-  constexpr double gate_up_down = 3.0;
-  if (experts) return make_bytes(static_cast<std::int64_t>(real(weights.routed).value() / gate_up_down));
-  const double d = model.shape.d_model;
-  const double attention = d * (2.0 * block.n_heads + 2.0 * block.n_kv_heads) * block.head_dim_k;
-  const double wide = d * std::max<double>(block.d_ff, 1.0);
-  const double all = attention + gate_up_down * wide;
-  return make_bytes(static_cast<std::int64_t>(real(weights.total - weights.routed).value() * wide / all));
-}
-
-/// What the first device holds of the host's weights while it works on a long prompt in the host's place
-/// (`--op-offload`, on by default): one matrix at a time. Logs of experts on the host show one or two (data of
-/// tests/golden/data/placements.csv; Qwen3 235B in Q6_K: 774 MiB = 630 MiB of one expert matrix + 144 MiB).
-[[nodiscard]] inline bytes staged_bytes(const architecture& model, const weights_by_type& weights, const placement& p,
-                                        backend where, const llama_cpp_options& options) {
-  const bool takes_over = where == backend::cuda || where == backend::rocm || where == backend::vulkan;
-  if (!takes_over || options.fork == llama_cpp_fork::ik_llama_cpp) return bytes{};
-  bytes largest{};
-  for (std::size_t i = 0; i < model.layers.size(); ++i) {
-    const auto block = static_cast<std::int64_t>(i);
-    const bool whole = block < p.host_blocks;
-    if (!whole && block >= p.n_cpu_moe) continue;
-    const bool experts = weights.layers[i].routed > bytes{};
-    if (experts || whole) {
-      largest = std::max(largest, largest_matrix(model.layers[i], model, weights.layers[i], experts));
-    }
-  }
-  return largest;
-}
-
 /// Compute buffer of one device of a placement. A device in front of the last one makes no logits.
-/// @param staged  of the host's weights, beside what the graph needs before its logits
 [[nodiscard]] inline bytes device_compute_buffer(const architecture& model, llama_cpp_options options, bool has_head,
-                                                 std::int64_t copies, bytes staged) {
-  const auto graph_of = [&] { return llama_cpp_compute_buffers(model, options, llama_cpp_layout::device).device; };
+                                                 std::int64_t copies) {
   if (!has_head) options.n_outputs_max = 1;
-  bytes graph = graph_of();
-  const bytes copied = copied_input_bytes(model, options) * count{copies - 1};
-  if (staged > bytes{}) {  // beside the feed-forward part, neither beside the scores of attention nor the logits
-    options.n_outputs_max = 1;
-    options.flash_attention = true;
-    graph = std::max(graph, graph_of() + staged);
-  }
-  return graph + copied;
+  const bytes graph = llama_cpp_compute_buffers(model, options, llama_cpp_layout::device).device;
+  return graph + copied_input_bytes(model, options) * count{copies - 1};
 }
 
 }  // namespace detail
@@ -227,7 +188,8 @@ namespace detail {
   const llama_cpp_options placed = with_placement(options, p);
   const block_bytes by = bytes_by_block(model, weights, options);
   const std::int64_t copies = input_copies(p, sites, options);
-  const bytes staged = detail::staged_bytes(model, weights, p, sites.front().where.devices.front().backend, options);
+  const bytes staged = detail::staged_bytes(model, weights, p.host_blocks, p.n_cpu_moe,
+                                            sites.front().where.devices.front().backend, options);
 
   std::vector<pool_usage> pools(sites.size());
   for (std::size_t s = 0; s < sites.size(); ++s) {
@@ -252,8 +214,9 @@ namespace detail {
     }
     if (p.device_blocks[d] == 0 && !has_head) continue;
     if (has_head) pools[d].parts.weights += by.head;
-    pools[d].parts.compute_buffer +=
-        detail::device_compute_buffer(model, placed, has_head, copies, d == 0 ? staged : bytes{});
+    const bytes graph = detail::device_compute_buffer(model, placed, has_head, copies);
+    pools[d].parts.compute_buffer += graph;
+    if (d == 0) pools[d].parts.overhead += detail::staging_beyond(model, placed, graph, staged);
     pools[d].parts.overhead += runtime_overhead(sites[d].where.devices.front().backend).value;
   }
   host.parts.weights += by.embedding;

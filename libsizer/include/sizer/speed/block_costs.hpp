@@ -132,7 +132,7 @@ std::vector<double> for_each_block(const std::vector<std::size_t>& like, Functio
   }
   problem.head_bytes = number(by.head);
   const part_request head{.head = true};
-  const bytes buffer = detail::device_compute_buffer(model, options, true, 1, bytes{});
+  const bytes buffer = detail::device_compute_buffer(model, options, true, 1);
   const compute_buffers graph = llama_cpp_compute_buffers(model, options, llama_cpp_layout::device);
   const bytes beside = by.embedding + graph.host + graph.output;
   const double hop = detail::hop_seconds(model, where, runtime, static_cast<double>(work.batch), fitted_levels) *
