@@ -4,7 +4,8 @@
 python3 bench/offload_speed.py    prints every row, and the errors in all
 
 Needs the built Python package on PYTHONPATH. The rows were written down from their sources. One number was taken
-from them: the share of the bus that a prefill with weights in RAM reaches (placement/site.hpp); no decode figure was. A
+from them: the share of the bus that a prefill with weights in RAM reaches (placement/site.hpp). What a layer costs
+when its experts are on the host was chosen among three ways with these rows in sight, none with a free number. A
 processor that the catalogue lacks is represented by the nearest one, with the row's own memory bandwidth; PCIe 4.0 x16
 stands in where the source states no lanes, and DDR5-6000 where it states no memory.
 """

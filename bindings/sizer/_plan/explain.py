@@ -14,7 +14,6 @@ from .wish import Wish, quantizations_of, wish_of
 
 #: Less than this is not called a change: twice the floor of two runs of one question (3.8 %, docs/speed-accuracy.md).
 _WORTH_TELLING = 1.08
-_SHORT_OF_MEMORY = "no placement fits"
 
 
 def devices_of(machine: Hardware) -> int:
@@ -24,10 +23,25 @@ def devices_of(machine: Hardware) -> int:
     return sum(one["count"] for one in cards or devices)
 
 
-def binding(best: Setup | None, wish: Wish, machine: Hardware) -> str:
+def _missing(model: Model, machine: Hardware, wish: Wish) -> str:
+    """How far the smallest of what was allowed is from fitting."""
+    needed, context = wish.least_memory(model, machine)
+    entry = machine.to_dict()
+    cards = devices_of(machine) * machine.usable_bytes
+    beside = entry.get("host_memory", {}).get("usable")
+    host = 0 if beside is None else round(beside["value"] * {"GiB": f.GIB, "GB": 1e9, "MiB": f.MIB}[beside["unit"]])
+    where = "on the devices" if not host else "on the devices and in the RAM beside them"
+    smallest = (wish.quants[-1] if wish.quants else "the file") + " with a cache in"
+    return (
+        f"memory: {smallest} {wish.kv_types[-1]}, the least that was allowed, needs {f.byte_size(needed)} at a context "
+        f"of {f.count(context)}; {f.byte_size(cards + host)} are usable {where}"
+    )
+
+
+def binding(model: Model, machine: Hardware, wish: Wish, best: Setup | None) -> str:
     """What keeps the plan from being quicker, or from fitting."""
     if best is None:
-        return f"memory: {_SHORT_OF_MEMORY} with the formats that were allowed ({', '.join(wish.quants) or 'the file'})"
+        return _missing(model, machine, wish)
     parts = []
     if not best.meets_decode:
         parts.append(

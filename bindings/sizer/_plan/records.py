@@ -112,6 +112,7 @@ class Plan(Record):
     hardware_name: str
     n_devices: int  #: cards or boxes; cores beside cards are not counted
     unified: bool  #: its devices are boxes of their own
+    context_given: bool  #: False: nobody stated one, and it is the model's own
     goals: Goals
     best: Setup | None  #: the one that reaches the goals, or else comes nearest; None: nothing fits
     binds: str  #: what keeps the plan from being quicker, or from fitting

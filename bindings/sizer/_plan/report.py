@@ -42,9 +42,9 @@ def pools(setup: Setup) -> Table:
                 _layers(setup, pool.name, at),
             ]
         )
-    return Table(
-        ["memory (GiB)", "weights", "caches", "buffers", "total", "usable", "what lies there"], rows, "lrrrrrl"
-    )
+    headers = ["memory (GiB)", "weights", "caches", "buffers", "total", "usable", "what lies there"]
+    n = len(headers) if setup.placed else len(headers) - 1
+    return Table(headers[:n], [row[:n] for row in rows], "lrrrrrl"[:n])
 
 
 def speeds(setup: Setup) -> Table:
@@ -67,16 +67,19 @@ def speeds(setup: Setup) -> Table:
     return Table(["speed", "tok/s", "80 % interval", "ceiling", "bound by"], rows, "lrrrl")
 
 
-def _choice(setup: Setup) -> str:
+def _choice(setup: Setup, context_given: bool) -> str:
     """What was chosen, in a sentence."""
+    own = "" if context_given else " (the model's own, because none was given)"
     sequences = "" if setup.parallel == 1 else f", {setup.parallel} sequences"
     cache = f", cache in {setup.kv_type}" if setup.engine not in ("vllm", "mlx") else ""
     ubatch = f", ubatch {setup.ubatch}" if setup.engine not in ("vllm", "mlx") else ""
-    return f"{setup.quant}, context {f.count(setup.context)}{sequences}{cache}{ubatch}, {setup.engine}"
+    return f"{setup.quant}, context {f.count(setup.context)}{own}{sequences}{cache}{ubatch}, {setup.engine}"
 
 
 def _verdict(plan: Plan, best: Setup) -> Text:
     where = "partly in the RAM beside the devices" if best.uses_host else "on the devices"
+    if not best.placed and best.pools[0].name == "host":
+        where = "in the RAM"
     unknown = [pool for pool in best.pools if not pool.available_known and pool.total_bytes]
     if unknown and best.uses_host:
         where += f", if that has {f.byte_size(unknown[0].total_bytes)} to spare"
@@ -93,7 +96,7 @@ def plan(answer: Plan) -> list[Block]:
         heading = Heading(f"{answer.model_name} on {answer.hardware_name}")
         return [heading, Text(f"Nothing fits. What binds: {answer.binds}.", "bad"), *_changes(answer)]
     blocks: list[Block] = [
-        Heading(f"{answer.model_name} on {answer.hardware_name}: {_choice(best)}"),
+        Heading(f"{answer.model_name} on {answer.hardware_name}: {_choice(best, answer.context_given)}"),
         _verdict(answer, best),
         pools(best),
         speeds(best),

@@ -10,6 +10,7 @@ from typing import Any
 from .. import _arguments, _core
 from .._arguments import boolean, described, integer, optional_integer, real, text
 from .._errors import InvalidValueError, UnknownNameError, WrongTypeError
+from .._hardware import Hardware
 from .._model import Model
 from .records import Goals
 
@@ -44,6 +45,14 @@ class Wish:
     engine: str
     quants: tuple[str, ...]  #: to choose from; empty: what the model's files are
     kv_types: tuple[str, ...]
+    request: Mapping[str, Any]  #: the rest, as arguments of a request
+
+    def least_memory(self, model: Model, machine: Hardware) -> tuple[int, int]:
+        """Bytes of the smallest format and cache, everything on the first device, and the context of that."""
+        quant = self.quants[-1] if self.quants else None
+        request = _arguments.request(**{**self.request, "quant": quant, "kv_type": self.kv_types[-1]})
+        memory = _core.estimate(model._entry, machine._entry, request)["memory"]
+        return int(memory["total_bytes"]), int(request.resolved(model._entry)["context"])
 
 
 def quantizations_of(model: Model, engine: str) -> tuple[str, ...]:
@@ -116,20 +125,21 @@ def wish_of(
     chosen = prefer if prefer is not None else "quality" if min_decode or max_ttft_s else "speed"
     if text("prefer", chosen) not in PREFERENCES:
         raise UnknownNameError("prefer", chosen, PREFERENCES)
-    request = _arguments.request(
-        quant=None,
-        context=context,
-        kv_type="f16",
-        parallel=parallel,
-        batch=batch,
-        prompt_tokens=prompt_tokens,
-        output_tokens=output_tokens,
-        depth=depth,
-        engine=engine,
-        ubatch=ubatch,
-        flash_attention=True,
-        engine_options=engine_options,
-    )
+    rest: dict[str, Any] = {
+        "quant": None,
+        "context": context,
+        "kv_type": "f16",
+        "parallel": parallel,
+        "batch": batch,
+        "prompt_tokens": prompt_tokens,
+        "output_tokens": output_tokens,
+        "depth": depth,
+        "engine": engine,
+        "ubatch": ubatch,
+        "flash_attention": True,
+        "engine_options": engine_options,
+    }
+    request = _arguments.request(**rest)
     runtime = str(request.resolved(model._entry)["engine"])
     quants = _quants(model, runtime, quant, min_quant)
     kv_types = _kv_types(runtime, kv_type)
@@ -154,7 +164,7 @@ def wish_of(
         reserve=goals.reserve_bytes,
         prefer_quality=chosen == "quality",
     )
-    return Wish(core=core, goals=goals, engine=runtime, quants=quants, kv_types=kv_types)
+    return Wish(core=core, goals=goals, engine=runtime, quants=quants, kv_types=kv_types, request=rest)
 
 
 #: What ``wish_of`` takes.

@@ -52,7 +52,8 @@ class part_timer {
                          number(host_to_device(device));
       quicker = std::min(by_cores, prefill(device, asked) + bus);
     }
-    return decode(sites.back().where, asked, asked.always) + quicker;
+    const double cut = asked.always ? 0.0 : cut_seconds(sites.front(), runtime_, fitted_levels);
+    return decode(sites.back().where, asked, asked.always) + cut * static_cast<double>(work_.output_tokens) + quicker;
   }
 
  private:

@@ -228,18 +228,20 @@ inline void add_server_shares(speed_shares& shares, const decode_step& step) {
   }
 }
 
+/// The time of a layer beside its bytes and operations: starting its kernels, waiting for them.
+inline speed_share layer_share(const speed_context& c, double n_layers) {
+  level_list levels = device_levels(speed_factor::layer, c, std::log(40e-6), {2.0, 0.7, 0.0, 0.4});
+  add_engine_levels(levels, speed_factor::layer, c, 0.5);
+  add_build_levels(levels, speed_factor::layer, c, 0.3, 0.15);
+  return {"layers", bound_kind::latency, speed_part::latency, share_kind::scale, share_overlap::none, n_layers, levels};
+}
+
 inline void add_layer_shares(speed_shares& shares, const decode_step& step) {
-  const decode_work& work = step.work;
   const speed_context& c = step.context;
-  const auto add = [&](double amount, const level_list& levels) {
-    shares.push_back(
-        {"layers", bound_kind::latency, speed_part::latency, share_kind::scale, share_overlap::none, amount, levels});
-  };
-  level_list layer = device_levels(speed_factor::layer, c, std::log(40e-6), {2.0, 0.7, 0.0, 0.4});
-  add_engine_levels(layer, speed_factor::layer, c, 0.5);
-  add_build_levels(layer, speed_factor::layer, c, 0.3, 0.15);
-  add(work.layers, layer);
-  add(work.moe_layers, device_levels(speed_factor::moe_layer, c, std::log(25e-6), {1.0, 0.4, 0.0, 0.25}));
+  shares.push_back(layer_share(c, step.work.layers));
+  shares.push_back({"layers", bound_kind::latency, speed_part::latency, share_kind::scale, share_overlap::none,
+                    step.work.moe_layers,
+                    device_levels(speed_factor::moe_layer, c, std::log(25e-6), {1.0, 0.4, 0.0, 0.25})});
 }
 
 /// Hidden rows handed from one device to the next, `n_hops` times in a step.

@@ -51,12 +51,8 @@ struct model_part {
     if (asked.always) always_here += always;
     const bool experts = index >= asked.experts_from;
     if (experts) routed_here += routed;
-    layer block = model.layers[i];
-    if (!asked.always) {
-      if (block.feed_forward != feed_forward_kind::moe) continue;
-      block.mixer = mixer_kind::none;
-    }
-    part.architecture.layers.push_back(block);
+    // Experts alone are three matrices; the time of a layer's other operations is that of the part which has them.
+    if (asked.always) part.architecture.layers.push_back(model.layers[i]);
     const bytes routed_bytes = experts ? weights.layers[i].routed : bytes{};
     const bytes always_bytes = asked.always ? weights.layers[i].total - weights.layers[i].routed : bytes{};
     part.weights.layers.push_back({always_bytes + routed_bytes, routed_bytes});

@@ -134,6 +134,21 @@ inline double hops_of(const placement& p) noexcept {
   return std::max(0.0, static_cast<double>(used) - 1.0);
 }
 
+/// What cutting a block's graph in two costs: where its experts are on the host, the device starts and waits once more.
+inline double cut_seconds(const site& first, const engine& runtime, level_table table) {
+  const device& target = first.where.devices.front();
+  return seconds_of(layer_share(context_of(target, runtime), 1.0), table, calibration_of(target, runtime));
+}
+
+/// Blocks of a placement whose experts are on the host and the rest is not.
+inline double cut_blocks(const placement& p, const weights_by_type& weights) noexcept {
+  double n = 0.0;
+  for (std::int64_t i = p.host_blocks; i < p.n_cpu_moe; ++i) {
+    if (weights.layers[static_cast<std::size_t>(i)].routed > bytes{}) n += 1.0;
+  }
+  return n;
+}
+
 /// The blocks of each device of a placement.
 struct device_blocks {
   std::size_t device = 0;
@@ -203,6 +218,8 @@ inline std::optional<part_request> experts_on_host(const placement& p) {
   }
   sum.wait("devices", detail::hops_of(p) * detail::hop_seconds(model, where, runtime, run.batch, table),
            bound_kind::link);
+  sum.wait("layers", detail::cut_blocks(p, weights) * detail::cut_seconds(sites.front(), runtime, table),
+           bound_kind::latency);
   return sum.rate(run.batch);
 }
 
