@@ -8,6 +8,7 @@ import pickle
 import shlex
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -380,3 +381,12 @@ def test_bad_arguments_are_named(field: str, value: Any) -> None:
 def test_a_misspelt_argument_is_named(ask: Callable[..., Any]) -> None:
     with pytest.raises(sizer.UnknownNameError, match=r"min_decod.*min_decode"):
         ask("llama-3.1-8b", "rtx-3090", min_decod=5)
+
+
+def test_a_file_is_planned_with_its_own_weights() -> None:
+    file = Path(__file__).resolve().parents[2] / "tests/golden/data/gguf/llama-big-endian.gguf"
+    answer = sizer.plan(file, "rtx-3090", context=256, prompt_tokens=64, output_tokens=16)
+    stated = sizer.model(file).file
+    assert answer.best is not None and stated is not None
+    assert answer.best.weights_bytes == stated.tensor_bytes
+    assert answer.model_file == str(file) and str(file) in answer.emit("llama-server")

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import _core
 from .. import formatting as f
+from .._errors import InvalidValueError
 from .._hardware import Hardware
 from .._model import Model
 from .records import Change, Setup, plain_setup
@@ -73,8 +74,8 @@ def _variations(
     """What could be different: in words, as arguments, and the machine."""
     given = dict(arguments)
     if best is not None:
-        given["quant"] = best.quant
-        given["min_quant"] = None
+        if wish.quants:  # otherwise the model's file has one
+            given.update(quant=best.quant, min_quant=None)
         given["kv_type"] = best.kv_type
     if "q8_0" in _core.kv_types() and best is not None and best.kv_type == "f16" and wish.engine not in ("vllm", "mlx"):
         yield "KV cache in q8_0", {**given, "kv_type": "q8_0"}, machine
@@ -101,7 +102,10 @@ def changes_of(
     """What would make the request at least 8 % quicker, or reach the goals, or fit."""
     found = []
     for what, changed, on in _variations(model, machine, arguments, wish, best, context):
-        plain = _core.plan(model._entry, on._entry, wish_of(model, **changed).core)["plan"]
+        try:
+            plain = _core.plan(model._entry, on._entry, wish_of(model, **changed).core)["plan"]
+        except InvalidValueError:  # a cache that the model's rows cannot be kept in
+            continue
         if plain is None:
             continue
         other = plain_setup(plain)

@@ -72,7 +72,10 @@ def settings_of(plan: Plan) -> Settings:
             reasons.update(why)
         elif best.split_mode == "row":
             values["split_mode"] = "row"
-            reasons["split_mode"] = "the devices work on every matrix together"
+            reasons["split_mode"] = (
+                "The devices work on every matrix together. llama.cpp calls the mode superseded by tensor, of which no "
+                "measurement was found."
+            )
     elif best.engine == "vllm" and plan.n_devices > 1:
         values["tensor_parallel"] = plan.n_devices
         reasons["tensor_parallel"] = "the devices work on every layer together"

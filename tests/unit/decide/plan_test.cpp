@@ -168,3 +168,35 @@ TEST_CASE("a plan says which field is wrong") {
   asked.goals.min_decode = -1.0;
   CHECK_THROWS_AS((void)make_plan(model, where, asked), value_error);
 }
+
+TEST_CASE("a cache type that the model's rows cannot be kept in is left out") {
+  model_shape shape = sizer_test::dense_shape();
+  shape.head_dim_k = 80;  // no whole blocks of 32 with three heads
+  shape.n_kv_heads = {1};
+  const architecture model = make_architecture(shape);
+  const machine where = desktop({{24_GiB, 936_GB_per_s}});
+  plan_request asked = request(model, {"Q4_K_M"}, 8192);
+  asked.kv_types = {ggml_type::f16, ggml_type::q8_0};
+  const plan_result result = make_plan(model, where, asked);
+  REQUIRE(result.best);
+  CHECK(result.best->engine.llama_cpp.type_k == ggml_type::f16);
+  asked.kv_types = {ggml_type::q8_0};
+  CHECK_THROWS_AS((void)make_plan(model, where, asked), value_error);
+}
+
+TEST_CASE("split by rows, the first card holds its part of the weights and all caches") {
+  const architecture model = make_architecture(dense_70b());
+  machine where = desktop({{48_GiB, 900_GB_per_s}});
+  where.devices.front().count = 2;
+  const plan_request asked = request(model, {"Q4_K_M"}, 8192);
+  const engine runtime = detail::candidate_engine(asked, ggml_type::f16, 512);
+  const auto p = detail::rows_plan(asked, 0, runtime, model, where);
+  REQUIRE(p);
+  REQUIRE(p->pools.size() == 3);
+  CHECK(p->pools[0].parts.kv_cache == llama_cpp_kv_cache(model, runtime.llama_cpp).total());
+  CHECK(p->pools[1].parts.kv_cache == bytes{});
+  CHECK(number(p->pools[0].parts.weights) == number(p->pools[1].parts.weights));
+  machine small = where;
+  small.devices.front().memory.usable.value = 22_GiB;  // both together would do, the first alone not
+  CHECK_FALSE(detail::rows_plan(asked, 0, runtime, model, small));
+}

@@ -169,6 +169,32 @@ inline void rate_plan(plan& p, const plan_request& asked, const architecture& mo
   return std::nullopt;
 }
 
+/// A split by rows, of dense models alone: every card holds its part of each matrix, the first one all caches as well.
+/// Source: llama.cpp pull request 22729 (docs/multi-gpu.md, 2026-05: dense weights only, superseded by `tensor`, of
+/// which no measurement was found) and ollama pull request 5527 (the caches).
+[[nodiscard]] inline std::optional<plan> rows_plan(const plan_request& asked, std::size_t weights, engine runtime,
+                                                   const architecture& model, const machine& where) {
+  runtime.llama_cpp.split_mode = split_mode::row;
+  std::optional<plan> p = undivided_plan(asked, weights, runtime, model, where);
+  if (!p) return p;
+  const pool_usage all = p->pools.front();
+  const std::int64_t n = where.devices.front().count;
+  const auto part = [n](const bytes& amount) { return make_bytes((number(amount) + n - 1) / n); };
+  std::vector<pool_usage> pools;
+  for (std::int64_t d = 0; d < n; ++d) {
+    pool_usage one = all;
+    one.available = part(all.available);
+    one.parts = {part(all.parts.weights), d == 0 ? all.parts.kv_cache : bytes{},
+                 d == 0 ? all.parts.recurrent_state : bytes{}, part(all.parts.compute_buffer),
+                 part(all.parts.overhead)};
+    pools.push_back(one);
+  }
+  pools.insert(pools.end(), p->pools.begin() + 1, p->pools.end());
+  p->pools = std::move(pools);
+  if (!fits_with_reserve(p->pools, asked.goals.reserve)) return std::nullopt;
+  return p;
+}
+
 /// What is left on the fullest device that a plan uses.
 [[nodiscard]] inline bytes least_room(const plan& p) {
   std::optional<bytes> least;
@@ -231,6 +257,25 @@ inline void rate_plan(plan& p, const plan_request& asked, const architecture& mo
   return static_cast<double>(asked.work.output_tokens) / fastest / at_once;
 }
 
+/// Of the types of the cache those that the model's rows can be kept in: a head of 80 fills no blocks of Q8_0.
+/// @throws value_error when none of them does
+[[nodiscard]] inline std::vector<ggml_type> accepted_types(const plan_request& asked, const architecture& model) {
+  std::vector<ggml_type> accepted;
+  std::optional<value_error> refused;
+  for (const ggml_type type : asked.kv_types) {
+    try {
+      if (asked.engine.is_llama_cpp()) {
+        static_cast<void>(llama_cpp_kv_cache(model, candidate_engine(asked, type, asked.ubatches.front()).llama_cpp));
+      }
+      accepted.push_back(type);
+    } catch (const value_error& error) {
+      refused = error;
+    }
+  }
+  if (accepted.empty()) throw value_error{*refused};
+  return accepted;
+}
+
 }  // namespace detail
 
 /// The best way to run a model on a machine.
@@ -242,6 +287,8 @@ inline void rate_plan(plan& p, const plan_request& asked, const architecture& mo
   plan_request asked = request;
   asked.work = checked(request.work, model.shape.context_length);
 
+  const std::vector<ggml_type> kv_types = detail::accepted_types(asked, model);
+
   plan_result result;
   result.sites = sites_of(where);
   const bool one_memory = result.sites.size() == 1;
@@ -252,7 +299,7 @@ inline void rate_plan(plan& p, const plan_request& asked, const architecture& mo
   const bool may_split_rows =
       divides && equal_cards && where.devices.front().backend == backend::cuda && !where.devices.front().memory.unified;
   for (std::size_t w = 0; w < asked.weights.size(); ++w) {
-    for (const ggml_type kv_type : asked.kv_types) {
+    for (const ggml_type kv_type : kv_types) {
       const double least = detail::least_request_seconds(asked, asked.weights[w].weights, model, result.sites, kv_type);
       if (result.best && result.best->meets_goals() && least >= number(result.best->request_time)) {
         ++result.passed_over;
@@ -265,7 +312,7 @@ inline void rate_plan(plan& p, const plan_request& asked, const architecture& mo
           continue;
         }
         ++result.examined;
-        engine runtime = detail::candidate_engine(asked, kv_type, ubatch);
+        const engine runtime = detail::candidate_engine(asked, kv_type, ubatch);
         const auto consider = [&](std::optional<plan> found) {
           if (!found) return;
           const bool coarser = result.best && result.best->engine.llama_cpp.type_k != kv_type;
@@ -276,10 +323,8 @@ inline void rate_plan(plan& p, const plan_request& asked, const architecture& mo
           continue;
         }
         consider(detail::placed_plan(asked, w, runtime, model, where, result.sites));
-        if (may_split_rows) {
-          runtime.llama_cpp.split_mode = split_mode::row;
-          consider(detail::undivided_plan(asked, w, runtime, model, where));
-        }
+        if (may_split_rows && asked.weights[w].weights.routed() == bytes{})
+          consider(detail::rows_plan(asked, w, runtime, model, where));
       }
       if (asked.prefer == plan_preference::quality && result.best && result.best->meets_goals()) return result;
     }
