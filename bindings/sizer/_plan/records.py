@@ -7,25 +7,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .._records import Nested, Record, Row, each
-from .._results import Assumption, Rate
+from .._results import Assumption, Pool, Rate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site(Row):
+class Site(Pool):
     """One memory (a card, a box with unified memory, the RAM beside cards) and what the plan puts there."""
 
     site: str  #: name of the device, or "host"
-    name: str  #: device, unified or host
-    weights_bytes: int
-    kv_cache_bytes: int
-    recurrent_state_bytes: int
-    compute_buffer_bytes: int
-    overhead_bytes: int
-    total_bytes: int
-    available_bytes: int
-    available_known: bool  #: False: RAM whose size nobody stated; it is taken to suffice
-    headroom_bytes: int
-    fits: bool
 
 
 @dataclass(frozen=True, kw_only=True)
