@@ -366,3 +366,25 @@ def test_what_is_handed_over_is_the_prompts_cache(prompt: int, rate: float) -> N
 def test_a_bad_link_is_named(rate: Any) -> None:
     with pytest.raises(sizer.SizerError, match="link_gb_per_s"):
         sizer.handover("llama-3.1-8b", prefill_on="rtx-3090", decode_on=LARGE, link_gb_per_s=rate)
+
+
+def test_a_handover_says_where_the_model_does_not_fit() -> None:
+    answer = sizer.handover(
+        "llama-3.1-405b", prefill_on="rtx-3090", decode_on="m3-ultra-512gb", link_gb_per_s=1.25, context=8192
+    )
+    assert (answer.prefill_fits, answer.decode_fits) == (False, True)  # 243 GB of weights at Q4_K_M
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--acceptance", "0.7"), "acceptance: got '0.7', expected nothing without --draft"),
+        (("--draft-tokens", "4"), "draft_tokens"),
+        (("--max-price", "1000"), "max_price: got '1000', expected nothing without --find machine"),
+        (("--max-price", "1000", "--find", "users"), "max_price"),
+        (("--emit", "ollama", "--find", "users"), "emit: got 'ollama', expected nothing beside --find"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(run: Run, given: tuple[str, ...], said: str) -> None:
+    answer = run("plan", "llama-3.1-8b", "--on", "rtx-3090", "--context", "4096", *given)
+    assert answer.code == 2 and said in answer.err

@@ -366,4 +366,6 @@ def handover(
     the_model, first, request = _reverse(model, prefill_on, {"prompt_tokens": None, "output_tokens": None, **options})
     second = as_hardware(decode_on)
     bandwidth = real("link_gb_per_s", link_gb_per_s) * 1e9
-    return Handover(**_core.hand_over(the_model._entry, request, first._entry, second._entry, bandwidth))
+    fits = [_core.estimate(the_model._entry, one._entry, request)["memory"]["fits"] for one in (first, second)]
+    plain = _core.hand_over(the_model._entry, request, first._entry, second._entry, bandwidth)
+    return Handover(prefill_fits=fits[0], decode_fits=fits[1], **plain)

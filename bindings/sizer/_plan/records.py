@@ -241,6 +241,8 @@ class Handover(Record):
     ttft_s: float  #: the cache is sent after the prefill
     ttft_overlapped_s: float  #: it is sent layer by layer while the prefill goes on
     request_s: float
+    prefill_fits: bool  #: the first machine holds the model and the prompt's cache
+    decode_fits: bool  #: the second machine holds the model and the whole context
 
 
 def plain_setup(values: Mapping[str, Any]) -> Setup:

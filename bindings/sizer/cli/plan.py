@@ -168,10 +168,27 @@ def _speculate(options: argparse.Namespace, output: Output) -> int:
     return 0 if answer.fits and answer.speedup > 1.0 else 1
 
 
+#: Options that mean something beside another one only, and what that has to be; None: anything.
+_BESIDE = (("acceptance", "draft", None), ("draft_tokens", "draft", None), ("max_price", "find", "machine"))
+
+
+def _refuse_what_is_not_used(options: argparse.Namespace) -> None:
+    """An option that would be ignored is a mistake. Raises InvalidValueError."""
+    for name, needed, wanted in _BESIDE:
+        beside = getattr(options, needed)
+        if getattr(options, name) is not None and (beside is None or (wanted is not None and beside != wanted)):
+            shown = f"--{needed} {wanted or ''}".strip()
+            raise InvalidValueError(name, repr(getattr(options, name)), f"nothing without {shown}")
+    for other in ("find", "draft"):
+        if options.emit is not None and getattr(options, other) is not None:
+            raise InvalidValueError("emit", repr(options.emit), f"nothing beside --{other}")
+
+
 def run(options: argparse.Namespace, output: Output) -> int:
     """Answers, and returns the exit code."""
     from .._plan import place, plan, report
 
+    _refuse_what_is_not_used(options)
     if options.find is not None and options.find not in _QUESTIONS:
         raise InvalidValueError("find", repr(options.find), " or ".join(_QUESTIONS))
     if not options.hardware and options.find != "machine":
