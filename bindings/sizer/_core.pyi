@@ -239,6 +239,7 @@ class PlanWish:
         kv_types: Sequence[str],
         ubatches: Sequence[int],
         may_use_host: bool,
+        only_stated_memory: bool,
         min_decode: float,
         max_ttft: float,
         reserve: int,

@@ -35,6 +35,7 @@ struct plan_wish {
   std::vector<std::string> kv_types;
   std::vector<std::int64_t> ubatches;
   bool may_use_host = true;
+  bool only_stated_memory = false;
   double min_decode = 0;
   double max_ttft = 0;
   std::int64_t reserve = 0;
@@ -58,6 +59,7 @@ sizer::plan_request resolve_wish(const plan_wish& wish, const sizer::model_entry
   for (const std::string& name : wish.kv_types) result.kv_types.push_back(find_kv_type("kv_type", name));
   result.ubatches = wish.ubatches;
   result.may_use_host = wish.may_use_host;
+  result.only_stated_memory = wish.only_stated_memory;
   result.may_move_experts = result.engine.kind != sizer::engine_kind::ollama;
   result.goals.min_decode = wish.min_decode;
   result.goals.max_ttft = sizer::make_seconds(wish.max_ttft);
@@ -319,15 +321,15 @@ py::dict hand_over(const sizer::model_entry& model, const request& asked, const 
 void register_plan(py::module_& m) {
   py::class_<plan_wish>(m, "PlanWish")
       .def(py::init([](const request& asked, std::vector<std::string> quants, std::vector<std::string> kv_types,
-                       std::vector<std::int64_t> ubatches, bool may_use_host, double min_decode, double max_ttft,
-                       std::int64_t reserve, bool prefer_quality) {
-             return plan_wish{
-                 asked,    std::move(quants), std::move(kv_types), std::move(ubatches), may_use_host, min_decode,
-                 max_ttft, reserve,           prefer_quality};
+                       std::vector<std::int64_t> ubatches, bool may_use_host, bool only_stated_memory,
+                       double min_decode, double max_ttft, std::int64_t reserve, bool prefer_quality) {
+             return plan_wish{asked,        std::move(quants),  std::move(kv_types), std::move(ubatches),
+                              may_use_host, only_stated_memory, min_decode,          max_ttft,
+                              reserve,      prefer_quality};
            }),
            py::kw_only(), py::arg("request"), py::arg("quants"), py::arg("kv_types"), py::arg("ubatches"),
-           py::arg("may_use_host"), py::arg("min_decode"), py::arg("max_ttft"), py::arg("reserve"),
-           py::arg("prefer_quality"));
+           py::arg("may_use_host"), py::arg("only_stated_memory"), py::arg("min_decode"), py::arg("max_ttft"),
+           py::arg("reserve"), py::arg("prefer_quality"));
   m.def(
       "runs_on",
       [](const std::string& engine, const sizer::machine_entry& machine) {

@@ -16,24 +16,14 @@
 #include <sizer/sizer.hpp>
 #include <sizer/speed/roofline.hpp>
 
+#include "support/laws.hpp"
+
 using namespace sizer;
+using sizer_test::any_machine;
+using sizer_test::any_model;
+using sizer_test::check_law;
 
 namespace {
-
-template <class Property>
-void check_law(const std::string& name, Property&& law) {
-  CHECK_MESSAGE(rc::check(name, std::forward<Property>(law)), name);
-}
-
-const architecture& any_model() {
-  static const std::vector<std::string> ids = catalogue::embedded().model_ids();
-  return catalogue::embedded().model(*rc::gen::elementOf(ids)).architecture;
-}
-
-const machine& any_machine() {
-  static const std::vector<std::string> ids = catalogue::embedded().machine_ids();
-  return catalogue::embedded().machine(*rc::gen::elementOf(ids)).machine;
-}
 
 /// A positive number of up to three digits before and three behind the point.
 double any_amount() { return *rc::gen::inRange(1, 1'000'000) / 1000.0; }

@@ -9,25 +9,14 @@
 #include <sizer/catalog/catalog.hpp>
 #include <sizer/sizer.hpp>
 
+#include "support/laws.hpp"
+
 using namespace sizer;
+using sizer_test::any_machine;
+using sizer_test::any_model;
+using sizer_test::check_law;
 
 namespace {
-
-template <class Property>
-void check_law(const std::string& name, Property&& law) {
-  CHECK_MESSAGE(rc::check(name, std::forward<Property>(law)), name);
-}
-
-/// Any model of the catalogue: every attention kind there is.
-const architecture& any_model() {
-  static const std::vector<std::string> ids = catalogue::embedded().model_ids();
-  return catalogue::embedded().model(*rc::gen::elementOf(ids)).architecture;
-}
-
-const machine& any_machine() {
-  static const std::vector<std::string> ids = catalogue::embedded().machine_ids();
-  return catalogue::embedded().machine(*rc::gen::elementOf(ids)).machine;
-}
 
 quantization any_quantization() { return {.mix = rc::gen::elementOf(recipes).operator*().id}; }
 

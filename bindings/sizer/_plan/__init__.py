@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import _core
-from .._arguments import boolean, described, integer, names_the_nearest, real, text
+from .._arguments import described, integer, names_the_nearest, real, text
 from .._catalogue import Name, as_hardware, as_model, hardware_list
 from .._errors import InvalidValueError, UnknownNameError, WrongTypeError
 from .._estimate import _price_covers, _reverse
@@ -28,7 +28,7 @@ from .records import (
     Speculation,
     plain_setup,
 )
-from .wish import wish_from, wish_of
+from .wish import ARGUMENTS, wish_from, wish_of
 
 __all__ = [
     "Change",
@@ -102,27 +102,10 @@ def plan(
     The other arguments and the errors are those of ``estimate``. A plan that misses its goals, or that does not exist
     because nothing fits, is an answer (``.meets_goals``, ``.best``).
     """
+    given = locals()
+    arguments = {name: given[name] for name in ARGUMENTS}
     the_model = as_model(model)
     machine = as_hardware(hardware)
-    arguments: dict[str, Any] = {
-        "quant": quant,
-        "min_quant": min_quant,
-        "context": context,
-        "kv_type": kv_type,
-        "parallel": parallel,
-        "batch": batch,
-        "prompt_tokens": prompt_tokens,
-        "output_tokens": output_tokens,
-        "depth": depth,
-        "engine": engine,
-        "ubatch": ubatch,
-        "min_decode": min_decode,
-        "max_ttft_s": max_ttft_s,
-        "reserve_mib": reserve_mib,
-        "use_host": use_host,
-        "prefer": prefer,
-        "engine_options": engine_options,
-    }
     wish = wish_of(the_model, **arguments)
     plain = _core.plan(the_model._entry, machine._entry, wish.core)
     best = None if plain["plan"] is None else plain_setup(plain["plan"])
@@ -184,15 +167,12 @@ def least_machines(
         raise WrongTypeError("machines", described(machines), "a list of machines")
     candidates = hardware_list() if machines is None else [as_hardware(one) for one in machines]
     limit = None if max_price_usd is None else real("max_price_usd", max_price_usd)
-    # RAM whose size nobody stated would hold anything.
-    wishes = {stated: wish_from(the_model, {**arguments, "use_host": stated}) for stated in (False, True)}
-    may_use_host = boolean("use_host", arguments.get("use_host", True))
+    wish = wish_from(the_model, arguments, only_stated_memory=True)
     found = []
     for machine in candidates:
         price = machine.price_usd
         if limit is not None and (price is None or price > limit):
             continue
-        wish = wishes[may_use_host and "host_memory" in machine.to_dict()]
         if not _core.runs_on(wish.engine, machine._entry):
             continue
         plain = _core.plan(the_model._entry, machine._entry, wish.core)["plan"]

@@ -117,8 +117,9 @@ def wish_of(
     use_host: bool = True,
     prefer: str | None = None,
     engine_options: Mapping[str, Any] | None = None,
+    only_stated_memory: bool = False,
 ) -> Wish:
-    """Checks the arguments of ``sizer.plan``."""
+    """Checks the arguments of ``sizer.plan``; with only_stated_memory, RAM of unknown size holds nothing."""
     for name in dict(_arguments.option_pairs(engine_options)):
         if name in _DECIDED:
             raise InvalidValueError("engine_options", repr(name), "an option that the plan does not decide")
@@ -159,6 +160,7 @@ def wish_of(
         kv_types=list(kv_types),
         ubatches=list(_UBATCHES) if given is None else [given],
         may_use_host=boolean("use_host", use_host),
+        only_stated_memory=only_stated_memory,
         min_decode=goals.min_decode or 0.0,
         max_ttft=goals.max_ttft_s or 0.0,
         reserve=goals.reserve_bytes,
@@ -167,13 +169,13 @@ def wish_of(
     return Wish(core=core, goals=goals, engine=runtime, quants=quants, kv_types=kv_types, request=rest)
 
 
-#: What ``wish_of`` takes.
-ARGUMENTS = tuple(name for name in inspect.signature(wish_of).parameters if name != "model")
+#: What a caller of ``sizer.plan`` and its relatives may ask for.
+ARGUMENTS = tuple(name for name in inspect.signature(wish_of).parameters if name not in ("model", "only_stated_memory"))
 
 
-def wish_from(model: Model, arguments: Mapping[str, Any]) -> Wish:
+def wish_from(model: Model, arguments: Mapping[str, Any], *, only_stated_memory: bool = False) -> Wish:
     """The same from arguments that were passed on. Raises UnknownNameError for one that does not exist."""
     for name in arguments:
         if name not in ARGUMENTS:
             raise UnknownNameError("argument", name, _core.nearest_names(name, list(ARGUMENTS)) or list(ARGUMENTS))
-    return wish_of(model, **arguments)
+    return wish_of(model, **arguments, only_stated_memory=only_stated_memory)

@@ -196,6 +196,12 @@ TEST_CASE("split by rows, the first card holds its part of the weights and all c
   CHECK(p->pools[0].parts.kv_cache == llama_cpp_kv_cache(model, runtime.llama_cpp).total());
   CHECK(p->pools[1].parts.kv_cache == bytes{});
   CHECK(number(p->pools[0].parts.weights) == number(p->pools[1].parts.weights));
+  // The bound counts both cards, which read at the same time.
+  const auto least = [&](double at_once) {
+    return detail::least_request_seconds(asked, asked.weights[0].weights, model, sites_of(where), ggml_type::f16,
+                                         at_once);
+  };
+  CHECK(number(p->request_time) >= least(2.0));
   machine small = where;
   small.devices.front().memory.usable.value = 22_GiB;  // both together would do, the first alone not
   CHECK_FALSE(detail::rows_plan(asked, 0, runtime, model, small));

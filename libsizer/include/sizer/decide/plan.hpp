@@ -242,10 +242,10 @@ inline void rate_plan(plan& p, const plan_request& asked, const architecture& mo
   return candidate.request_time < best.request_time * (coarser_cache && same_weights ? worth_it : 1.0);
 }
 
-/// Least time of a request that physics allows: every device's bandwidth together.
+/// Least time of a request that physics allows: the quickest memory, times the devices that can read at the same time.
 [[nodiscard]] inline double least_request_seconds(const plan_request& asked, const weights_by_type& weights,
                                                   const architecture& model, const std::vector<site>& sites,
-                                                  ggml_type kv_type) {
+                                                  ggml_type kv_type, double at_once) {
   double fastest = 0.0;
   for (const site& one : sites) {
     const auto depth = static_cast<double>(asked.work.depth + asked.work.prompt_tokens);
@@ -253,7 +253,6 @@ inline void rate_plan(plan& p, const plan_request& asked, const architecture& mo
         roofline_ceiling(model, weights, one.where, depth, static_cast<double>(asked.work.batch), kv_type, kv_type);
     fastest = std::max(fastest, 1.0 / std::max(number(roof.step), 1e-12));
   }
-  const double at_once = static_cast<double>(asked.engine.is_llama_cpp() ? 1 : std::max<std::size_t>(sites.size(), 1));
   return static_cast<double>(asked.work.output_tokens) / fastest / at_once;
 }
 
@@ -286,7 +285,7 @@ inline void rate_plan(plan& p, const plan_request& asked, const architecture& mo
   if (where.devices.empty()) throw value_error{"hardware", "no device", "at least one device"};
   plan_request asked = request;
   asked.work = checked(request.work, model.shape.context_length);
-
+  asked.may_use_host = request.may_use_host && (where.host_memory || !request.only_stated_memory);
   const std::vector<ggml_type> kv_types = detail::accepted_types(asked, model);
 
   plan_result result;
@@ -298,9 +297,12 @@ inline void rate_plan(plan& p, const plan_request& asked, const architecture& mo
   // llama.cpp divides matrices over cards of one box only.
   const bool may_split_rows =
       divides && equal_cards && where.devices.front().backend == backend::cuda && !where.devices.front().memory.unified;
+  const bool takes_turns = asked.engine.is_llama_cpp() && !may_split_rows;
+  const double at_once = takes_turns ? 1.0 : static_cast<double>(result.sites.size());
   for (std::size_t w = 0; w < asked.weights.size(); ++w) {
     for (const ggml_type kv_type : kv_types) {
-      const double least = detail::least_request_seconds(asked, asked.weights[w].weights, model, result.sites, kv_type);
+      const double least =
+          detail::least_request_seconds(asked, asked.weights[w].weights, model, result.sites, kv_type, at_once);
       if (result.best && result.best->meets_goals() && least >= number(result.best->request_time)) {
         ++result.passed_over;
         continue;

@@ -42,6 +42,7 @@ struct plan_request {
   std::vector<ggml_type> kv_types;     ///< to choose from, best quality first; at least one
   std::vector<std::int64_t> ubatches;  ///< to choose from; at least one. Only llama.cpp and what wraps it
   bool may_use_host = true;            ///< blocks and experts may lie in the RAM beside cards
+  bool only_stated_memory = false;     ///< but not in RAM whose size nobody stated, which would hold anything
   bool may_move_experts = true;        ///< experts may lie there without their block (Ollama cannot)
   plan_goals goals;
   plan_preference prefer = plan_preference::speed;

@@ -26,6 +26,21 @@ namespace detail {
   work.context = context;
   return engine_memory(model, weights, machine, work, with_context(engine, work)).fits();
 }
+
+/// The largest of the steps 1..most for which `meets` holds; 0 when it does not even for the first. Once it fails for a
+/// step it fails for all larger ones.
+template <class Meets>
+[[nodiscard]] std::int64_t largest_step(std::int64_t most, Meets meets) {
+  if (most < 1 || !meets(std::int64_t{1})) return 0;
+  if (meets(most)) return most;
+  std::int64_t low = 1;
+  std::int64_t high = most;
+  while (high - low > 1) {
+    const std::int64_t middle = low + (high - low) / 2;
+    (meets(middle) ? low : high) = middle;
+  }
+  return low;
+}
 }  // namespace detail
 
 /// Largest context (tokens) that fits, at most the model's trained context; empty when not even one token does. Memory
@@ -38,14 +53,10 @@ namespace detail {
   };
   const std::int64_t native = model.shape.context_length;
   if (fits(native)) return native;
-  if (!fits(1)) return std::nullopt;
-  std::int64_t low = 0;  // in steps; the first step fits as one token does, both being padded to it
-  std::int64_t high = native / llama_cpp_cell_step + 1;
-  while (high - low > 1) {
-    const std::int64_t middle = low + (high - low) / 2;
-    (fits(middle * llama_cpp_cell_step) ? low : high) = middle;
-  }
-  return low == 0 ? std::optional<std::int64_t>{1} : low * llama_cpp_cell_step;
+  const std::int64_t step =
+      detail::largest_step(native / llama_cpp_cell_step, [&](std::int64_t n) { return fits(n * llama_cpp_cell_step); });
+  if (step > 0) return step * llama_cpp_cell_step;
+  return fits(1) ? std::optional<std::int64_t>{1} : std::nullopt;
 }
 
 /// The quantisation of the candidates with the most bits per weight that fits; empty when none does.
