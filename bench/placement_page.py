@@ -282,7 +282,9 @@ def experts() -> Iterator[str]:
         "How sure is that? Less than for a model that lies on the card. Beside published runs with a part in RAM, the "
         f"speed of the answer is off by {100 * answers:.0f} % in the median, and {inside} of {len(seen)} lie in the "
         f"interval. For the prompt it is {100 * prompts:.0f} % and {within} of {len(read)}; {slower} took longer than "
-        "predicted. `bench/offload_speed.py` prints them all.",
+        "predicted. How much of the bus such copies reach was read off these runs: chosen on the other machines, the "
+        f"prompt is off by {100 * offload_speed.prefill_without_machine():.0f} %. "
+        "`bench/offload_speed.py` prints them all.",
         "",
     ]
     yield from ["## Two cards of different size", ""]
